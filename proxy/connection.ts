@@ -1,0 +1,148 @@
+// A client socket, an upstream socket, and the two pipes between them. Knows how connections begin and end.
+import type { Socket } from 'node:net'
+import type { Address } from './address.ts'
+import type { Clock } from './clock.ts'
+import type { Direction } from './faults/fault.ts'
+import type { InjectionDetail } from './injection-log.ts'
+import type { InstalledFault } from './installed-fault.ts'
+import { Pipe, type PipeHost, type Traffic } from './pipe.ts'
+import { adoptSocket, connectSocket, resetSocket } from './socket.ts'
+
+/** What a connection needs from its proxy. */
+export interface ConnectionHost {
+  readonly name: string
+  readonly seed: number
+  readonly clock: Clock
+  readonly maxHeldBytes: number
+  readonly traffic: Readonly<Record<Direction, Traffic>>
+  /** In the order of their creation. */
+  readonly faults: Iterable<InstalledFault>
+  record(fault: InstalledFault, connection: number, direction: Direction, action: string, detail: InjectionDetail): void
+  heldLimitReached(): void
+  /** The upstream could not be reached. */
+  dialFailed(error: Error): void
+  connectionClosed(connection: Connection): void
+}
+
+/**
+ * After FIN has been sent to both ends by a fault, they get this long to answer it; then the sockets are closed, which
+ * makes the kernel answer with RST whatever is still sent.
+ */
+const LINGER_MS = 200
+
+export class Connection implements PipeHost {
+  /** Counts up from 1 on its proxy, in the order of accepting. */
+  readonly number: number
+  readonly #host: ConnectionHost
+  readonly #client: Socket
+  readonly #upstream: Socket
+  readonly #upstreamPipe: Pipe
+  readonly #downstreamPipe: Pipe
+  #openSockets = 2
+  #dialling = true
+  #closing = false
+
+  constructor(host: ConnectionHost, number: number, accepted: Socket, upstream: Address) {
+    this.number = number
+    this.#host = host
+    this.#upstreamPipe = new Pipe('upstream', this, host.traffic.upstream)
+    this.#downstreamPipe = new Pipe('downstream', this, host.traffic.downstream)
+    this.#client = adoptSocket(accepted, this.#upstreamPipe.readInto)
+    // The client's bytes are read while the upstream is dialled: they wait, bounded, in the upstream's write queue, and
+    // a client that gives up meanwhile is noticed.
+    this.#upstream = connectSocket(upstream.host, upstream.port, this.#downstreamPipe.readInto)
+    this.#upstreamPipe.connect(this.#client, this.#upstream)
+    this.#downstreamPipe.connect(this.#upstream, this.#client)
+    this.#client.on('error', () => this.#upstreamPipe.sourceFailed())
+    this.#upstream.once('connect', () => (this.#dialling = false))
+    this.#upstream.on('error', (error) => this.#upstreamFailed(error))
+    this.#client.on('close', () => this.#socketClosed())
+    this.#upstream.on('close', () => this.#socketClosed())
+    for (const fault of host.faults) this.#pipe(fault.direction).addFault(fault)
+  }
+
+  get clock(): Clock {
+    return this.#host.clock
+  }
+
+  get maxHeldBytes(): number {
+    return this.#host.maxHeldBytes
+  }
+
+  /** Bytes held back by faults in both directions. */
+  get heldBytes(): number {
+    return this.#upstreamPipe.heldBytes + this.#downstreamPipe.heldBytes
+  }
+
+  randomKey(direction: Direction): readonly (string | number)[] {
+    return [this.#host.seed, this.#host.name, this.number, direction]
+  }
+
+  record(fault: InstalledFault, direction: Direction, action: string, detail: InjectionDetail): void {
+    this.#host.record(fault, this.number, direction, action, detail)
+  }
+
+  heldLimitReached(): void {
+    this.#host.heldLimitReached()
+  }
+
+  addFault(fault: InstalledFault): void {
+    this.#pipe(fault.direction).addFault(fault)
+  }
+
+  updateFault(fault: InstalledFault, before: ReadonlySet<InstalledFault>): void {
+    this.#pipe(fault.direction).updateFault(fault, before)
+  }
+
+  removeFault(fault: InstalledFault): void {
+    this.#pipe(fault.direction).removeFault(fault)
+  }
+
+  /** FIN to both ends, after what has already been passed on; what still comes is dropped. */
+  close(): void {
+    if (this.#closing) return
+    this.#closing = true
+    this.#upstreamPipe.discard()
+    this.#downstreamPipe.discard()
+    for (const socket of [this.#client, this.#upstream]) endThenClose(socket)
+  }
+
+  /** RST to both ends. */
+  reset(): void {
+    resetSocket(this.#client)
+    resetSocket(this.#upstream)
+  }
+
+  /** Closes both sockets at once, whatever is on its way. */
+  destroy(): void {
+    this.#client.destroy()
+    this.#upstream.destroy()
+  }
+
+  #pipe(direction: Direction): Pipe {
+    return direction === 'upstream' ? this.#upstreamPipe : this.#downstreamPipe
+  }
+
+  #upstreamFailed(error: Error): void {
+    if (!this.#dialling) return this.#downstreamPipe.sourceFailed()
+    // A server that can't be reached is told at once, past all faults: they act on what a server sends.
+    this.#host.dialFailed(error)
+    this.reset()
+  }
+
+  #socketClosed(): void {
+    if (--this.#openSockets > 0) return
+    this.#upstreamPipe.dispose()
+    this.#downstreamPipe.dispose()
+    this.#host.connectionClosed(this)
+  }
+}
+
+function endThenClose(socket: Socket): void {
+  if (socket.destroyed) return
+  if (socket.connecting) return void socket.destroy()
+  socket.end(() => {
+    const linger = setTimeout(() => socket.destroy(), LINGER_MS)
+    socket.once('close', () => clearTimeout(linger))
+  })
+}

@@ -1,0 +1,101 @@
+// Delays bytes, keeps their order, throttles nothing.
+import { defineFault, Schema, HoldingStage, type Held, type Signal } from './fault.ts'
+
+export interface LatencyAttributes {
+  readonly latency: number
+  readonly jitter: number
+}
+
+/**
+ * Jitter is drawn for a segment, not for a chunk, because how a stream is cut into chunks is the kernel's whim: a
+ * segment goes on as long as bytes arrive with less than this between them…
+ */
+const SEGMENT_GAP_MS = 1
+/** … and is cut at this many bytes, so that a bulk transfer sees jitter at all. */
+const SEGMENT_BYTES = 65_536
+
+class LatencyStage extends HoldingStage<LatencyAttributes> {
+  /** Stream offset of the next byte to arrive, counted from when the fault took hold. */
+  #offset = 0
+  #segmentEnd = 0
+  #lastArrivalMs = -Infinity
+  #segmentDelayMs = 0
+
+  /** What is on its way keeps its time; what arrives from now on takes the new one. */
+  override update(attributes: LatencyAttributes): void {
+    super.update(attributes)
+    this.#segmentEnd = this.#offset
+  }
+
+  override write(chunk: Buffer): void {
+    const { latency, jitter } = this.attributes
+    // With nothing to wait for this stage costs a call: bench/ has a row with 0 ms on both directions.
+    if (latency <= 0 && jitter <= 0 && this.empty) {
+      this.#offset += chunk.length
+      this.next.write(chunk)
+      return
+    }
+    for (let rest = chunk; rest.length > 0; ) {
+      const bytes = Math.min(rest.length, this.#enterSegment())
+      this.hold(bytes === rest.length ? rest : rest.subarray(0, bytes), this.#segmentDelayMs)
+      this.#offset += bytes
+      rest = rest.subarray(bytes)
+    }
+  }
+
+  override end(): void {
+    this.#holdSignal('end')
+  }
+
+  override close(): void {
+    this.#holdSignal('close')
+  }
+
+  override reset(): void {
+    this.#holdSignal('reset')
+  }
+
+  protected override dueMs(front: Held): number {
+    return front.arrivedMs + front.delayMs
+  }
+
+  /** FIN and RST are packets, too: they take as long as bytes. */
+  #holdSignal(signal: Signal): void {
+    this.#enterSegment()
+    this.hold(signal, this.#segmentDelayMs)
+  }
+
+  /** Starts a new segment if the last one is over; returns the bytes left in the current one. */
+  #enterSegment(): number {
+    const nowMs = this.context.clock.now()
+    if (this.#offset >= this.#segmentEnd || nowMs - this.#lastArrivalMs >= SEGMENT_GAP_MS) {
+      this.#segmentEnd = this.#offset + SEGMENT_BYTES
+      this.#segmentDelayMs = this.#drawDelayMs()
+      if (this.#segmentDelayMs > 0) {
+        this.context.record('delay', { delayMs: this.#segmentDelayMs, offset: this.#offset })
+      }
+    }
+    this.#lastArrivalMs = nowMs
+    return this.#segmentEnd - this.#offset
+  }
+
+  /** Whole milliseconds, uniform in latency ± jitter, never below 0. */
+  #drawDelayMs(): number {
+    const { latency, jitter } = this.attributes
+    if (jitter <= 0) return Math.max(0, latency)
+    const swing = Math.floor(this.context.random.at(this.#offset) * (2 * jitter + 1)) - jitter
+    return Math.max(0, latency + swing)
+  }
+}
+
+export const latency = defineFault<LatencyAttributes>({
+  type: 'latency',
+  layer: 'stream',
+  describe:
+    'Delays data by latency ± jitter milliseconds, FIN and RST included. Order is kept and throughput is not limited.',
+  schema: Schema.Object({
+    latency: Schema.Integer({ default: 0, minimum: 0, description: 'Delay in milliseconds.' }),
+    jitter: Schema.Integer({ default: 0, minimum: 0, description: 'Largest deviation from it, in milliseconds.' }),
+  }),
+  create: (attributes, context) => new LatencyStage(attributes, context),
+})

@@ -1,0 +1,12 @@
+// The data plane's public face: `import { Network } from 'faultline'`.
+export { ManualClock, systemClock, type Clock } from './clock.ts'
+export type { Connection } from './connection.ts'
+export { FaultlineError, isFaultlineError, type FaultlineErrorCode } from './errors.ts'
+export type { Direction, FaultSpec } from './faults/fault.ts'
+export { faults, faultTypes, findFaultDefinition } from './faults/registry.ts'
+export type { Injection, InjectionDetail, InjectionFilter, InjectionLog } from './injection-log.ts'
+export { InstalledFault, type FaultAttributes, type FaultChange, type FaultSettings } from './installed-fault.ts'
+export { Network, type NetworkOptions, type ProxySpec } from './network.ts'
+export { FaultProxy, type ProxyChange, type ProxyCounters, type ProxySettings } from './proxy.ts'
+export { protocols, type Protocol } from './protocols/protocol.ts'
+export { version } from './version.ts'

@@ -1,0 +1,187 @@
+// A set of proxies with one seed, one clock and one injection log: what a test or the admin server owns.
+import { randomInt } from 'node:crypto'
+import { systemClock, type Clock } from './clock.ts'
+import { FaultlineError } from './errors.ts'
+import type { FaultSpec } from './faults/fault.ts'
+import { DEFAULT_INJECTION_LOG_ENTRIES, InjectionLog } from './injection-log.ts'
+import { InstalledFault } from './installed-fault.ts'
+import { protocols, type Protocol } from './protocols/protocol.ts'
+import { FaultProxy, type ProxyHost } from './proxy.ts'
+import { describeValue } from './validate.ts'
+
+export interface NetworkOptions {
+  /** Decides every random choice; an integer. Default: a random one, to be read from {@link Network.seed}. */
+  readonly seed?: number
+  /** Default: the real clock. */
+  readonly clock?: Clock
+  /** How many injections are kept on record. Default 10,000. */
+  readonly injectionLogEntries?: number
+  /**
+   * Bytes that one fault may hold back in one direction of one connection before the sender is slowed down. Must
+   * exceed bandwidth × delay where a latency fault shall not throttle. Default 16 MiB: 160 MB/s at 100 ms.
+   */
+  readonly maxHeldBytes?: number
+}
+
+export interface ProxySpec {
+  /** Unique in its network. */
+  readonly name: string
+  /** `host:port` of the server. */
+  readonly upstream: string
+  /** `host:port` to accept clients on. Default `127.0.0.1:0`: any free port, this machine only. */
+  readonly listen?: string
+  /** Default `tcp`. */
+  readonly protocol?: Protocol
+  /** Default true. */
+  readonly enabled?: boolean
+  /** Faults that are in place before the first connection is accepted. */
+  readonly faults?: readonly FaultSpec[]
+}
+
+const DEFAULT_MAX_HELD_BYTES = 16 * 1024 * 1024
+
+/**
+ * @example
+ * const network = new Network({ seed: 7 })
+ * const db = await network.createProxy({ name: 'db', upstream: 'localhost:5432' })
+ * db.addFault({ type: 'latency', attributes: { latency: 500 } })
+ * // connect to 127.0.0.1:${db.port} …
+ * await network.close()
+ */
+export class Network implements ProxyHost {
+  readonly seed: number
+  readonly clock: Clock
+  readonly injections: InjectionLog
+  readonly maxHeldBytes: number
+  readonly #proxies = new Map<string, FaultProxy>()
+  /** Names of proxies that are being started. */
+  readonly #reserved = new Set<string>()
+  #closed = false
+
+  constructor(options: NetworkOptions = {}) {
+    this.seed = checkSeed(options.seed ?? randomInt(2 ** 31))
+    this.clock = options.clock ?? systemClock
+    this.injections = new InjectionLog(
+      checkPositive(options.injectionLogEntries ?? DEFAULT_INJECTION_LOG_ENTRIES, 'injectionLogEntries'),
+    )
+    this.maxHeldBytes = checkPositive(options.maxHeldBytes ?? DEFAULT_MAX_HELD_BYTES, 'maxHeldBytes')
+  }
+
+  /** In the order of their creation. */
+  get proxies(): IterableIterator<FaultProxy> {
+    return this.#proxies.values()
+  }
+
+  proxy(name: string): FaultProxy | undefined {
+    return this.#proxies.get(name)
+  }
+
+  /**
+   * Creates a proxy with its faults in one step, and starts it unless it is to be disabled.
+   *
+   * @throws FaultlineError `proxy_exists`, `listen_failed`, `invalid_address`, or naming the field that is wrong; then
+   * no proxy has been created
+   */
+  async createProxy(spec: ProxySpec): Promise<FaultProxy> {
+    const faults = (spec.faults ?? []).map((fault, index) => InstalledFault.fromSpec(fault, `faults.${index}`))
+    const proxy = new FaultProxy(this, checkText(spec.name, 'name'), checkProtocol(spec.protocol ?? 'tcp'), {
+      listen: checkText(spec.listen ?? '127.0.0.1:0', 'listen'),
+      upstream: checkText(spec.upstream, 'upstream'),
+    })
+    for (const fault of faults) proxy.installFault(fault)
+    return this.#admit(proxy, spec.enabled ?? true)
+  }
+
+  async #admit(proxy: FaultProxy, enabled: boolean): Promise<FaultProxy> {
+    const { name } = proxy
+    if (this.#closed) throw new FaultlineError('network_closed', 'the network is closed, no proxy can be created')
+    if (this.#proxies.has(name) || this.#reserved.has(name)) {
+      throw new FaultlineError('proxy_exists', `a proxy named "${name}" already exists`, {
+        field: 'name',
+        expected: 'a name that is not taken',
+      })
+    }
+    this.#reserved.add(name)
+    try {
+      if (enabled) await proxy.enable()
+      if (this.#closed) {
+        await proxy.disable()
+        throw new FaultlineError('network_closed', 'the network was closed while the proxy was being created')
+      }
+      this.#proxies.set(name, proxy)
+      return proxy
+    } finally {
+      this.#reserved.delete(name)
+    }
+  }
+
+  /**
+   * Stops a proxy and forgets it.
+   *
+   * @throws FaultlineError `proxy_not_found`
+   */
+  async removeProxy(name: string): Promise<void> {
+    const proxy = this.#proxies.get(name)
+    if (!proxy) throw new FaultlineError('proxy_not_found', `there is no proxy named "${name}"`)
+    this.#proxies.delete(name)
+    await proxy.disable()
+    this.injections.forgetProxy(name)
+  }
+
+  /** Removes all faults from all proxies. Connections go on. */
+  heal(): void {
+    for (const proxy of this.#proxies.values()) proxy.removeAllFaults()
+  }
+
+  /**
+   * Heals, and enables every proxy.
+   *
+   * @throws the first `listen_failed` after all have been tried
+   */
+  async reset(): Promise<void> {
+    this.heal()
+    const results = await Promise.allSettled([...this.#proxies.values()].map((proxy) => proxy.enable()))
+    const failed = results.find((result) => result.status === 'rejected')
+    if (failed) throw failed.reason
+  }
+
+  /** Stops all proxies and closes their connections. No timer or socket is left. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await Promise.all([...this.#proxies.keys()].map((name) => this.removeProxy(name)))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}
+
+function checkSeed(seed: number): number {
+  if (Number.isSafeInteger(seed)) return seed
+  throw invalid('seed', 'an integer', seed)
+}
+
+function checkPositive(value: number, field: string): number {
+  if (Number.isSafeInteger(value) && value > 0) return value
+  throw invalid(field, 'an integer ≥ 1', value)
+}
+
+function checkText(value: unknown, field: string): string {
+  if (typeof value === 'string' && value !== '') return value
+  if (value === undefined) {
+    throw new FaultlineError('missing_field', `${field}: missing, expected a non-empty string`, { field })
+  }
+  throw invalid(field, 'a non-empty string', value)
+}
+
+function checkProtocol(protocol: Protocol): Protocol {
+  if (protocols.includes(protocol)) return protocol
+  throw invalid('protocol', `one of ${protocols.join(', ')}`, protocol)
+}
+
+function invalid(field: string, expected: string, value: unknown): FaultlineError {
+  return new FaultlineError('invalid_value', `${field}: expected ${expected}, got ${describeValue(value)}`, {
+    field,
+    expected,
+  })
+}

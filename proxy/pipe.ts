@@ -1,0 +1,291 @@
+// One direction of a connection: source socket → stages → destination socket, with backpressure across.
+//
+//   source ──onread──▶ head ─▶ stage ─▶ stage ─▶ the pipe itself (the last sink) ──write──▶ destination
+//
+// Without stages the head is the pipe itself and a read is one call to the destination's write().
+import type { Socket } from 'node:net'
+import type { Clock } from './clock.ts'
+import type { Direction, Sink, Stage, StageContext } from './faults/fault.ts'
+import type { InjectionDetail } from './injection-log.ts'
+import type { InstalledFault } from './installed-fault.ts'
+import { Random } from './random.ts'
+import { giveBusyBuffer, quietBuffer, takeBusyBuffer } from './read-buffers.ts'
+import { WRITE_QUEUE_BYTES, type ReadInto } from './socket.ts'
+
+/** Bytes through all connections of a proxy in one direction. */
+export interface Traffic {
+  receivedBytes: number
+  sentBytes: number
+}
+
+/** What a pipe needs from the connection that it is part of. */
+export interface PipeHost {
+  readonly clock: Clock
+  readonly maxHeldBytes: number
+  /** The random key of a fault here, without the fault's name. */
+  randomKey(direction: Direction): readonly (string | number)[]
+  record(fault: InstalledFault, direction: Direction, action: string, detail: InjectionDetail): void
+  heldLimitReached(): void
+  /** A close has arrived at the end of the pipe. */
+  close(): void
+  /** An RST has arrived at the end of the pipe. */
+  reset(): void
+}
+
+interface ActiveStage {
+  readonly fault: InstalledFault
+  readonly stage: Stage<unknown>
+}
+
+/**
+ * Chunks below this are copied out of the read buffer, so that it is free again whatever write() does. A larger one
+ * fills the destination's write queue by itself, so that a `drain` tells when its memory is free.
+ */
+const COPY_BELOW_BYTES = WRITE_QUEUE_BYTES
+
+const NO_STAGES: readonly ActiveStage[] = []
+
+export class Pipe implements Sink {
+  readonly direction: Direction
+  readonly #host: PipeHost
+  readonly #traffic: Traffic
+  #source: Socket | undefined
+  #destination: Socket | undefined
+  #head: Sink = this
+  #stages: readonly ActiveStage[] = NO_STAGES
+  /** The buffer of the next read: the quiet one, or one of our own. */
+  #buffer: Buffer = quietBuffer
+  /** Set while a read is being passed on: chunks in this memory are lent. */
+  #lent: ArrayBufferLike | undefined
+  /** Our own buffer while the destination still sends from it. */
+  #pinned: Buffer | undefined
+  #destinationFull = false
+  #paused = false
+  #discarding = false
+
+  constructor(direction: Direction, host: PipeHost, traffic: Traffic) {
+    this.direction = direction
+    this.#host = host
+    this.#traffic = traffic
+  }
+
+  /** For the socket that will be this pipe's source. */
+  get readInto(): ReadInto {
+    return { buffer: () => this.#buffer, callback: (length, buffer) => this.#read(length, buffer as Buffer) }
+  }
+
+  /** Sets the two ends. Bytes may only arrive afterwards. */
+  connect(source: Socket, destination: Socket): void {
+    this.#source = source
+    this.#destination = destination
+    source.on('end', () => this.#head.end())
+    destination.on('drain', () => this.#drained())
+  }
+
+  /** The source is gone by an error: RST travels through the stages like everything else. */
+  sourceFailed(): void {
+    this.#head.reset()
+  }
+
+  /** Bytes held back by stages. */
+  get heldBytes(): number {
+    let bytes = 0
+    for (const { stage } of this.#stages) bytes += stage.heldBytes
+    return bytes
+  }
+
+  // ---- faults ----------------------------------------------------------------------------------------------------
+
+  /** Lets a fault act here from now on, behind those that are here, if its probability says so. */
+  addFault(fault: InstalledFault): void {
+    if (this.#discarding || !this.#drawn(fault)) return
+    this.#insert(fault, this.#stages.length)
+  }
+
+  /** The fault's settings have changed. `before` are the faults that were created before it. */
+  updateFault(fault: InstalledFault, before: ReadonlySet<InstalledFault>): void {
+    if (this.#discarding) return
+    const active = this.#stages.find((entry) => entry.fault === fault)
+    if (!this.#drawn(fault)) {
+      if (active) this.removeFault(fault)
+    } else if (active) {
+      active.stage.update(fault.attributes)
+      this.#updateFlow()
+    } else {
+      this.#insert(fault, this.#stages.filter((entry) => before.has(entry.fault)).length)
+    }
+  }
+
+  /** Takes a fault off; what it holds passes on before anything that comes later. */
+  removeFault(fault: InstalledFault): void {
+    const active = this.#stages.find((entry) => entry.fault === fault)
+    if (!active) return
+    this.#stages = this.#stages.filter((entry) => entry !== active)
+    // First the held bytes, into what comes behind; then the link, so that nothing overtakes anything.
+    active.stage.remove()
+    this.#relink()
+    this.#updateFlow()
+  }
+
+  /** From now on the source is read and its bytes are dropped: for a connection that is being closed. */
+  discard(): void {
+    if (this.#discarding) return
+    this.#discarding = true
+    this.#disposeStages()
+    this.#head = NOWHERE
+    this.#destinationFull = false
+    this.#updateFlow()
+  }
+
+  /** Both sockets are closed: lets go of everything. */
+  dispose(): void {
+    this.#disposeStages()
+    giveBusyBuffer(this.#buffer)
+    this.#buffer = quietBuffer
+    this.#unpin()
+  }
+
+  #disposeStages(): void {
+    for (const { stage } of this.#stages) stage.dispose()
+    this.#stages = NO_STAGES
+  }
+
+  /** Drawn from the key alone, so the answer for a connection and a fault is the same whenever it is asked. */
+  #drawn(fault: InstalledFault): boolean {
+    if (fault.probability >= 1) return true
+    return this.#random(fault, 'probability').next() < fault.probability
+  }
+
+  #random(fault: InstalledFault, purpose: string): Random {
+    return new Random(...this.#host.randomKey(this.direction), fault.name, purpose)
+  }
+
+  #insert(fault: InstalledFault, index: number): void {
+    const stage = fault.definition.create(fault.attributes, this.#stageContext(fault)) as Stage<unknown>
+    this.#stages = this.#stages.toSpliced(index, 0, { fault, stage })
+    this.#relink()
+    stage.start()
+    this.#updateFlow()
+  }
+
+  #stageContext(fault: InstalledFault): StageContext {
+    const host = this.#host
+    return {
+      clock: host.clock,
+      random: this.#random(fault, 'stage'),
+      maxHeldBytes: host.maxHeldBytes,
+      record: (action, detail = {}) => host.record(fault, this.direction, action, detail),
+      released: () => this.#updateFlow(),
+      limitReached: () => host.heldLimitReached(),
+    }
+  }
+
+  #relink(): void {
+    let next: Sink = this
+    for (const { stage } of this.#stages.toReversed()) {
+      stage.next = next
+      next = stage
+    }
+    this.#head = this.#discarding ? NOWHERE : next
+  }
+
+  // ---- reading ---------------------------------------------------------------------------------------------------
+
+  #read(length: number, buffer: Buffer): boolean {
+    this.#traffic.receivedBytes += length
+    if (this.#head === this && length < COPY_BELOW_BYTES) {
+      // The way of most requests. Copying a small chunk is cheaper than the 64 KiB that Node would allocate.
+      const chunk = Buffer.allocUnsafe(length)
+      buffer.copy(chunk, 0, 0, length)
+      this.#send(chunk)
+    } else {
+      this.#lent = buffer.buffer
+      this.#head.write(buffer.subarray(0, length))
+      this.#lent = undefined
+    }
+    this.#chooseBuffer(length, buffer)
+    if (this.#stages.length > 0) this.#updateFlow()
+    return !this.#paused
+  }
+
+  /** A read that fills the quiet buffer is a busy connection's; one that is small is a quiet one's. */
+  #chooseBuffer(length: number, buffer: Buffer): void {
+    if (buffer === quietBuffer) {
+      if (length === buffer.length && !this.#discarding) this.#buffer = takeBusyBuffer()
+    } else if (this.#pinned === buffer) {
+      this.#buffer = takeBusyBuffer()
+    } else if (length < quietBuffer.length || this.#discarding) {
+      giveBusyBuffer(buffer)
+      this.#buffer = quietBuffer
+    }
+  }
+
+  // ---- the last sink ---------------------------------------------------------------------------------------------
+
+  /** Writes to the destination. */
+  write(chunk: Buffer): void {
+    if (chunk.buffer !== this.#lent) this.#send(chunk)
+    else if (chunk.length < COPY_BELOW_BYTES || this.#lent === quietBuffer.buffer) this.#send(Buffer.from(chunk))
+    else if (!this.#send(chunk)) this.#pinned = this.#buffer
+  }
+
+  end(): void {
+    this.#destination?.end()
+  }
+
+  close(): void {
+    this.#host.close()
+  }
+
+  reset(): void {
+    this.#host.reset()
+  }
+
+  /** Returns true if the kernel has taken everything, so that the chunk's memory is free again. */
+  #send(chunk: Buffer): boolean {
+    const destination = this.#destination
+    // Towards an end that is gone, bytes are lost as they are on a real network.
+    if (!destination || destination.destroyed || destination.writableEnded) return true
+    this.#traffic.sentBytes += chunk.length
+    const roomLeft = destination.write(chunk)
+    if (destination.writableLength === 0) return true
+    if (!roomLeft) {
+      this.#destinationFull = true
+      this.#updateFlow()
+    }
+    return false
+  }
+
+  #drained(): void {
+    this.#unpin()
+    this.#destinationFull = false
+    this.#updateFlow()
+  }
+
+  #unpin(): void {
+    if (this.#pinned) giveBusyBuffer(this.#pinned)
+    this.#pinned = undefined
+  }
+
+  // ---- backpressure ----------------------------------------------------------------------------------------------
+
+  #updateFlow(): void {
+    const paused = this.#destinationFull || this.#stages.some(isFull)
+    if (paused === this.#paused) return
+    this.#paused = paused
+    // During a read its callback's result pauses the source.
+    if (!paused) this.#source?.resume()
+    else if (!this.#reading) this.#source?.pause()
+  }
+
+  get #reading(): boolean {
+    return this.#lent !== undefined
+  }
+}
+
+function isFull({ stage }: ActiveStage): boolean {
+  return stage.full
+}
+
+/** Swallows everything. */
+const NOWHERE: Sink = { write() {}, end() {}, close() {}, reset() {} }

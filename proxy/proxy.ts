@@ -1,0 +1,389 @@
+// One listener and its upstream: accepts connections, owns the faults on them.
+import { lookup } from 'node:dns/promises'
+import type { Server, Socket } from 'node:net'
+import { formatAddress, parseAddress, type Address } from './address.ts'
+import type { Clock } from './clock.ts'
+import { Connection, type ConnectionHost } from './connection.ts'
+import { FaultlineError, systemCode } from './errors.ts'
+import type { Direction, FaultSpec } from './faults/fault.ts'
+import type { InjectionDetail, InjectionLog } from './injection-log.ts'
+import { InstalledFault, type FaultChange, type FaultSettings } from './installed-fault.ts'
+import type { Traffic } from './pipe.ts'
+import type { Protocol } from './protocols/protocol.ts'
+import { createListener } from './socket.ts'
+
+/** What a proxy needs from its network. */
+export interface ProxyHost {
+  readonly seed: number
+  readonly clock: Clock
+  readonly injections: InjectionLog
+  readonly maxHeldBytes: number
+}
+
+export interface ProxySettings {
+  /** `host:port` to accept clients on. Port 0 = any free one; no host = all interfaces. */
+  readonly listen: string
+  /** `host:port` of the server. Looked up for each connection. */
+  readonly upstream: string
+  /** A disabled proxy listens to nobody and has no connections. */
+  readonly enabled: boolean
+}
+
+export type ProxyChange = Partial<ProxySettings>
+
+/** Counters of a proxy since it was created. */
+export interface ProxyCounters {
+  acceptedConnections: number
+  /** Connections whose upstream could not be reached. */
+  failedDials: number
+  /** Connections that could not be accepted, e.g. for want of file descriptors (EMFILE). */
+  failedAccepts: number
+  /** How often a fault held as much as it may, and so slowed the sender down. */
+  heldLimitsReached: number
+}
+
+/** Connections that wait to be accepted. The kernel caps it (net.core.somaxconn, 4096 by default). */
+const LISTEN_BACKLOG = 4096
+
+export class FaultProxy implements ConnectionHost {
+  readonly name: string
+  readonly protocol: Protocol
+  readonly traffic: Readonly<Record<Direction, Traffic>> = {
+    upstream: { receivedBytes: 0, sentBytes: 0 },
+    downstream: { receivedBytes: 0, sentBytes: 0 },
+  }
+  readonly counters: ProxyCounters = {
+    acceptedConnections: 0,
+    failedDials: 0,
+    failedAccepts: 0,
+    heldLimitsReached: 0,
+  }
+  readonly #host: ProxyHost
+  readonly #faults = new Map<string, InstalledFault>()
+  readonly #connections = new Set<Connection>()
+  #listen: string
+  #upstream: string
+  #upstreamAddress: Address | undefined
+  #server: Server | undefined
+  #lastError: Error | undefined
+  /** Starts and stops happen one after the other. */
+  #queue: Promise<unknown> = Promise.resolve()
+
+  /** Made by {@link Network.createProxy}; starts disabled. */
+  constructor(host: ProxyHost, name: string, protocol: Protocol, settings: Omit<ProxySettings, 'enabled'>) {
+    this.#host = host
+    this.name = name
+    this.protocol = protocol
+    this.#listen = settings.listen
+    this.#upstream = settings.upstream
+    this.#upstreamAddress = tryParse(settings.upstream)
+  }
+
+  // ---- what it is ------------------------------------------------------------------------------------------------
+
+  /** Where it listens; once started with the port that the system chose. */
+  get listen(): string {
+    return this.#listen
+  }
+
+  get upstream(): string {
+    return this.#upstream
+  }
+
+  get enabled(): boolean {
+    return this.#server !== undefined
+  }
+
+  /** The port it listens on, or undefined while disabled. */
+  get port(): number | undefined {
+    return this.#server && parseAddress(this.#listen, 'listen').port
+  }
+
+  get seed(): number {
+    return this.#host.seed
+  }
+
+  get clock(): Clock {
+    return this.#host.clock
+  }
+
+  get maxHeldBytes(): number {
+    return this.#host.maxHeldBytes
+  }
+
+  /** Live connections. */
+  get connections(): ReadonlySet<Connection> {
+    return this.#connections
+  }
+
+  /** In the order of their creation. */
+  get faults(): Iterable<InstalledFault> {
+    return this.#faults.values()
+  }
+
+  /** The latest failure of a dial or accept, for people who wonder. */
+  get lastError(): Error | undefined {
+    return this.#lastError
+  }
+
+  // ---- life ------------------------------------------------------------------------------------------------------
+
+  /** Starts listening. Nothing if it does already. */
+  enable(): Promise<void> {
+    return this.#inTurn(() => this.#start())
+  }
+
+  /** Stops listening and closes all connections at once. Faults stay. */
+  disable(): Promise<void> {
+    return this.#inTurn(() => this.#stop())
+  }
+
+  /**
+   * Changes listen address, upstream or enabled state. A changed address restarts the proxy and drops its connections.
+   *
+   * @throws FaultlineError `invalid_address` before anything is changed; `listen_failed` when it could not be started
+   * again: then it is disabled, with the new addresses
+   */
+  update(change: ProxyChange): Promise<void> {
+    return this.#inTurn(async () => {
+      const listen = change.listen ?? this.#listen
+      const upstream = change.upstream ?? this.#upstream
+      const enabled = change.enabled ?? this.enabled
+      if (listen !== this.#listen) await resolveListen(listen)
+      if (upstream !== this.#upstream || (await this.#listensElsewhere(listen))) {
+        await this.#stop()
+        this.#listen = listen
+        this.#upstream = upstream
+        this.#upstreamAddress = tryParse(upstream)
+      }
+      await (enabled ? this.#start() : this.#stop())
+    })
+  }
+
+  /** True if the two addresses would change something. */
+  async differs(listen: string, upstream: string): Promise<boolean> {
+    return upstream !== this.#upstream || (await this.#listensElsewhere(listen))
+  }
+
+  async #listensElsewhere(listen: string): Promise<boolean> {
+    if (listen === this.#listen) return false
+    const [now, then] = await Promise.all([resolveListen(this.#listen), resolveListen(listen)])
+    return now.host !== then.host || now.port !== then.port
+  }
+
+  #inTurn<Result>(action: () => Promise<Result>): Promise<Result> {
+    const result = this.#queue.then(action)
+    this.#queue = result.catch(() => undefined) // the caller has the error; the next action does not care
+    return result
+  }
+
+  async #start(): Promise<void> {
+    if (this.#server) return
+    const server = createListener((socket) => this.#accept(socket))
+    const address = await listenOn(server, this.#listen)
+    // E.g. EMFILE: the connection is lost, the listener lives on.
+    server.on('error', (error) => {
+      this.counters.failedAccepts++
+      this.#lastError = error
+    })
+    this.#server = server
+    this.#listen = address
+  }
+
+  async #stop(): Promise<void> {
+    const server = this.#server
+    if (!server) return
+    this.#server = undefined
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+    for (const connection of this.#connections) connection.destroy()
+    await closed
+  }
+
+  #accept(socket: Socket): void {
+    this.counters.acceptedConnections++
+    const upstream = this.#upstreamAddress
+    if (!upstream) {
+      this.dialFailed(new Error(`upstream "${this.#upstream}" is not host:port`))
+      socket.resetAndDestroy()
+      return
+    }
+    this.#connections.add(new Connection(this, this.counters.acceptedConnections, socket, upstream))
+  }
+
+  dialFailed(error: Error): void {
+    this.counters.failedDials++
+    this.#lastError = error
+  }
+
+  connectionClosed(connection: Connection): void {
+    this.#connections.delete(connection)
+  }
+
+  // ---- faults ----------------------------------------------------------------------------------------------------
+
+  fault(name: string): InstalledFault | undefined {
+    return this.#faults.get(name)
+  }
+
+  /**
+   * Adds a fault, which acts at once, on live connections, too.
+   *
+   * @example proxy.addFault({ type: 'latency', direction: 'upstream', attributes: { latency: 100, jitter: 10 } })
+   * @throws FaultlineError `fault_exists`, or naming the field that is wrong
+   */
+  addFault(spec: FaultSpec): InstalledFault {
+    const fault = InstalledFault.fromSpec(spec)
+    this.installFault(fault)
+    return fault
+  }
+
+  /** Adds a fault that has been built already. @throws FaultlineError `fault_exists` */
+  installFault(fault: InstalledFault): void {
+    if (this.#faults.has(fault.name)) {
+      throw new FaultlineError('fault_exists', `proxy "${this.name}" already has a fault named "${fault.name}"`, {
+        field: 'name',
+        expected: 'a name that is not taken',
+      })
+    }
+    this.#faults.set(fault.name, fault)
+    for (const connection of this.#connections) connection.addFault(fault)
+  }
+
+  /**
+   * Changes a fault on all connections at once. Attributes are merged into the present ones. Which connections a
+   * probability chooses does not depend on when it is set.
+   *
+   * @throws FaultlineError `fault_not_found`, or naming the field that is wrong; then nothing is changed
+   */
+  updateFault(name: string, change: FaultChange): InstalledFault {
+    const fault = this.#requireFault(name)
+    this.applySettings(fault, fault.checkChange(change))
+    return fault
+  }
+
+  /** Gives a fault new settings that have been checked already. */
+  applySettings(fault: InstalledFault, settings: FaultSettings): void {
+    fault.probability = settings.probability
+    fault.attributes = settings.attributes
+    const before = new Set<InstalledFault>()
+    for (const other of this.#faults.values()) {
+      if (other === fault) break
+      before.add(other)
+    }
+    for (const connection of this.#connections) connection.updateFault(fault, before)
+  }
+
+  /**
+   * Removes a fault. What it holds passes on at once; from now on it acts nowhere any more.
+   *
+   * @throws FaultlineError `fault_not_found`
+   */
+  removeFault(name: string): void {
+    const fault = this.#requireFault(name)
+    this.#faults.delete(name)
+    for (const connection of this.#connections) connection.removeFault(fault)
+  }
+
+  removeAllFaults(): void {
+    for (const name of [...this.#faults.keys()]) this.removeFault(name)
+  }
+
+  record(fault: InstalledFault, connection: number, direction: Direction, action: string, detail: InjectionDetail): void {
+    fault.injections++
+    this.#host.injections.append({
+      timeMs: this.clock.wallTimeMs(),
+      proxy: this.name,
+      connection,
+      direction,
+      fault: fault.name,
+      type: fault.type,
+      action,
+      detail,
+    })
+  }
+
+  heldLimitReached(): void {
+    this.counters.heldLimitsReached++
+  }
+
+  #requireFault(name: string): InstalledFault {
+    const fault = this.#faults.get(name)
+    if (fault) return fault
+    throw new FaultlineError('fault_not_found', `proxy "${this.name}" has no fault named "${name}"`)
+  }
+}
+
+/** An upstream that is not host:port is allowed, as with Toxiproxy: it can't be reached, and clients see that. */
+function tryParse(upstream: string): Address | undefined {
+  try {
+    return parseAddress(upstream, 'upstream')
+  } catch {
+    return undefined
+  }
+}
+
+/** All interfaces, IPv4 and IPv6; shown as `[::]`. */
+const ALL_INTERFACES = '::'
+
+/** Turns a listen address into what is bound: names are looked up, IPv4 first; `0.0.0.0` is all interfaces. */
+async function resolveListen(listen: string): Promise<Address> {
+  const { host, port } = parseAddress(listen, 'listen')
+  if (host === '' || host === '0.0.0.0' || host === ALL_INTERFACES) return { host: ALL_INTERFACES, port }
+  try {
+    const found = await lookup(host, { all: true })
+    const address = found.find(({ family }) => family === 4) ?? found[0]
+    return { host: address?.address ?? host, port }
+  } catch (error) {
+    throw new FaultlineError('listen_failed', `listen tcp: lookup ${host}: no such host`, { field: 'listen', cause: error })
+  }
+}
+
+/** Binds the server; returns the address with the port that it got. */
+async function listenOn(server: Server, listen: string): Promise<string> {
+  const { host, port } = await resolveListen(listen)
+  try {
+    await bindAny(server, host, port)
+  } catch (error) {
+    const address = formatAddress(host, port)
+    throw new FaultlineError('listen_failed', `listen tcp ${address}: bind: ${describe(error)}`, {
+      field: 'listen',
+      cause: error,
+    })
+  }
+  const bound = server.address()
+  if (bound === null || typeof bound === 'string') throw new Error('a TCP server has an address')
+  return formatAddress(bound.address, bound.port)
+}
+
+/** A machine without IPv6 has no `::`; all its interfaces are `0.0.0.0`. */
+async function bindAny(server: Server, host: string, port: number): Promise<void> {
+  try {
+    await bind(server, host, port)
+  } catch (error) {
+    if (host !== ALL_INTERFACES || systemCode(error) !== 'EAFNOSUPPORT') throw error
+    await bind(server, '0.0.0.0', port)
+  }
+}
+
+function bind(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ host, port, backlog: LISTEN_BACKLOG }, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+function describe(error: unknown): string {
+  switch (systemCode(error)) {
+    case 'EADDRINUSE':
+      return 'address already in use'
+    case 'EADDRNOTAVAIL':
+      return 'cannot assign requested address'
+    case 'EACCES':
+      return 'permission denied'
+    default:
+      return error instanceof Error ? error.message : String(error)
+  }
+}

@@ -1,0 +1,68 @@
+// How sockets are opened, taken over and reset here. All knowledge of Node's net module that is not in its manual
+// lives in this file; test/proxy/socket.test.ts checks it on every supported version.
+import net from 'node:net'
+
+/** Where a socket's bytes go: into a buffer of ours, which is reused. Shapes as net's `onread` option. */
+export interface ReadInto {
+  /** The buffer for the next read; asked for after each one. */
+  readonly buffer: () => Uint8Array
+  /** Returning false stops reading until resume(). */
+  readonly callback: (length: number, buffer: Uint8Array) => boolean
+}
+
+/** Bytes that may wait in a socket's write queue, behind the kernel's, before the other side is paused. */
+export const WRITE_QUEUE_BYTES = 16_384
+
+const socketOptions = {
+  allowHalfOpen: true, // a client's FIN must not end the answer
+  highWaterMark: WRITE_QUEUE_BYTES,
+} as const
+
+const wireOptions = {
+  noDelay: true, // the peers decide on batching, not we
+  keepAlive: true, // a peer that lost power must not hold its sockets forever
+  keepAliveInitialDelay: 60_000,
+} as const
+
+/** A server whose sockets come paused and are to be handed to {@link adoptSocket}. */
+export function createListener(onSocket: (accepted: net.Socket) => void): net.Server {
+  return net.createServer({ ...socketOptions, ...wireOptions, pauseOnConnect: true }, onSocket)
+}
+
+/**
+ * Takes over an accepted socket so that it reads into our buffers. net offers `onread` only for sockets that it
+ * connects itself; a new Socket around the same handle has it for accepted ones, too. Measured: half of the CPU time
+ * a GB of uploads, 5 % less CPU a request. The accepted object is dead afterwards.
+ */
+export function adoptSocket(accepted: net.Socket, onread: ReadInto): net.Socket {
+  const from = accepted as unknown as HandleOwner
+  const handle = from._handle
+  from._handle = null
+  const socket = new net.Socket({ ...socketOptions, handle, onread } as net.SocketConstructorOpts)
+  // The server counts its connections by these; without them its close() would never finish.
+  const to = socket as unknown as HandleOwner
+  to.server = from.server
+  to._server = from._server
+  from._server = null
+  return socket
+}
+
+/** net.Socket as Node's own code sees it (lib/net.js, unchanged in these points from Node 18 to 26). */
+interface HandleOwner {
+  _handle: unknown
+  server: unknown
+  _server: unknown
+}
+
+export function connectSocket(host: string, port: number, onread: ReadInto): net.Socket {
+  return net.connect({ ...socketOptions, ...wireOptions, host, port, onread } as net.NetConnectOpts)
+}
+
+/** Ends a socket by RST if it is connected, and without a trace if it is still connecting. Nothing if it is gone. */
+export function resetSocket(socket: net.Socket): void {
+  if (socket.destroyed) return
+  // libuv refuses a reset while FIN waits behind unsent bytes, and Node would then lose the handle.
+  const finPending = socket.writableEnded && !socket.writableFinished
+  if (socket.connecting || finPending) socket.destroy()
+  else socket.resetAndDestroy()
+}

@@ -1,0 +1,104 @@
+// Checks values from outside against a schema and says what is wrong in words: field, expectation, what came.
+import type { Static, TObject, TSchema } from '@sinclair/typebox'
+import { Value, ValueErrorType, type ValueError } from '@sinclair/typebox/value'
+import { FaultlineError } from './errors.ts'
+
+/**
+ * Returns a copy of `value` with the schema's defaults filled in.
+ *
+ * @param path the field that holds the value, for messages; empty for a whole document
+ * @throws FaultlineError `invalid_value`, `missing_field` or `unknown_field` for the first thing that is wrong
+ */
+export function validate<Schema extends TSchema>(schema: Schema, value: unknown, path = ''): Static<Schema> {
+  const filled = Value.Default(schema, Value.Clone(value))
+  const strict = closed(schema)
+  const error = Value.Errors(strict, filled).First()
+  if (error) throw toFaultlineError(error, strict, path)
+  return filled as Static<Schema>
+}
+
+/** Objects accept no field beyond their schema's: a typo must not silently do nothing. */
+function closed(schema: TSchema): TSchema {
+  return schema['type'] === 'object' && schema['additionalProperties'] === undefined
+    ? { ...schema, additionalProperties: false }
+    : schema
+}
+
+function toFaultlineError(error: ValueError, schema: TSchema, path: string): FaultlineError {
+  const field = [path, ...error.path.split('/').slice(1)].filter((part) => part !== '').join('.') || 'body'
+  if (error.type === ValueErrorType.ObjectAdditionalProperties) {
+    const name = field.slice(field.lastIndexOf('.') + 1)
+    const known = Object.keys((schema as TObject).properties ?? {})
+    const expected = known.length > 0 ? `one of ${known.join(', ')}` : 'no fields'
+    const close = nearest(name, known)
+    const hint = close === undefined ? '' : ` (did you mean "${close}"?)`
+    return new FaultlineError('unknown_field', `${field}: unknown field${hint}, expected ${expected}`, { field, expected })
+  }
+  const expected = describeSchema(error.schema)
+  if (error.type === ValueErrorType.ObjectRequiredProperty) {
+    return new FaultlineError('missing_field', `${field}: missing, expected ${expected}`, { field, expected })
+  }
+  const message = `${field}: expected ${expected}, got ${describeValue(error.value)}`
+  return new FaultlineError('invalid_value', message, { field, expected })
+}
+
+/** What a schema wants, in words: "an integer ≥ 0". */
+export function describeSchema(schema: TSchema): string {
+  const options = schema['anyOf'] as TSchema[] | undefined
+  if (options) return options.map(describeSchema).join(' or ')
+  if ('const' in schema) return JSON.stringify(schema['const'])
+  const bounds = describeBounds(schema)
+  switch (schema['type']) {
+    case 'integer':
+      return `an integer${bounds}`
+    case 'number':
+      return `a number${bounds}`
+    case 'string':
+      return schema['minLength'] ? 'a non-empty string' : 'a string'
+    case 'boolean':
+      return 'true or false'
+    case 'array':
+      return 'an array'
+    default:
+      return 'an object'
+  }
+}
+
+function describeBounds({ minimum, maximum }: TSchema): string {
+  if (minimum !== undefined && maximum !== undefined) return ` from ${minimum} to ${maximum}`
+  if (minimum !== undefined) return ` ≥ ${minimum}`
+  return maximum === undefined ? '' : ` ≤ ${maximum}`
+}
+
+/** A value as an error message shows it: short, and never a whole document. */
+export function describeValue(value: unknown): string {
+  if (value === undefined) return 'nothing'
+  const text = JSON.stringify(value) ?? typeof value
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text
+}
+
+/** The known word that a typo most likely meant: at most two edits away. */
+export function nearest(word: string, known: readonly string[]): string | undefined {
+  let best: string | undefined
+  let bestDistance = 3
+  for (const candidate of known) {
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase())
+    if (distance < bestDistance) [best, bestDistance] = [candidate, distance]
+  }
+  return best
+}
+
+/** Levenshtein distance. Words longer than a field name's sensible length are never near. */
+function editDistance(a: string, b: string): number {
+  if (a.length > 64 || b.length > 64) return Infinity
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const substituted = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(substituted, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row[b.length] ?? Infinity
+}
