@@ -1,8 +1,9 @@
 // A fault on a proxy: its definition, its settings, its count. The acting is done by stages.
+import { Type } from '@sinclair/typebox'
 import { FaultlineError } from './errors.ts'
 import type { Direction, FaultDefinition, FaultSpec } from './faults/fault.ts'
 import { faultTypes, findFaultDefinition } from './faults/registry.ts'
-import { describeValue, nearest, validate } from './validate.ts'
+import { describeValue, joinPath, nearest, validate } from './validate.ts'
 
 export type FaultAttributes = Readonly<Record<string, unknown>>
 
@@ -39,33 +40,47 @@ export class InstalledFault implements FaultSettings {
    * Builds a fault from what a user wrote.
    *
    * @param path the field that holds it, for messages
-   * @throws FaultlineError naming the field, if anything in it is not as the registry's schema says
+   * @throws FaultlineError naming the field, if anything in it is not as the schemas say
    */
   static fromSpec(spec: FaultSpec, path = ''): InstalledFault {
-    const at = (field: string): string => (path === '' ? field : `${path}.${field}`)
-    const definition = requireDefinition(spec.type, at('type'))
-    const direction = checkDirection(spec.direction ?? 'downstream', at('direction'))
-    const name = checkFaultName(spec.name ?? `${spec.type}_${direction}`, at('name'))
-    return new InstalledFault(definition, name, direction, {
-      probability: checkProbability(spec.probability ?? 1, at('probability')),
-      attributes: checkAttributes(definition, spec.attributes ?? {}, at('attributes')),
+    const definition = requireDefinition(spec, path)
+    const { direction, name, probability, attributes } = validate(faultSpecSchema, spec, path)
+    return new InstalledFault(definition, name ?? `${spec.type}_${direction}`, direction, {
+      probability,
+      attributes: validateAttributes(definition, attributes, path),
     })
   }
 
   /** Validates a change without making it; the result is the complete new settings. */
   checkChange(change: FaultChange): FaultSettings {
+    const { probability, attributes } = validate(faultChangeSchema, change)
     return {
-      probability: checkProbability(change.probability ?? this.probability, 'probability'),
-      attributes: change.attributes
-        ? checkAttributes(this.definition, { ...this.attributes, ...change.attributes }, 'attributes')
-        : this.attributes,
+      probability: probability ?? this.probability,
+      attributes: validateAttributes(this.definition, { ...this.attributes, ...attributes }, ''),
     }
   }
 }
 
-function requireDefinition(type: string, field: string): FaultDefinition {
-  const definition = findFaultDefinition(type)
+const probabilitySchema = { minimum: 0, maximum: 1, description: 'Share of connections, drawn once for each.' }
+
+export const faultSpecSchema = Type.Object({
+  type: Type.String({ description: 'A type of the registry.' }),
+  name: Type.Optional(Type.String({ minLength: 1, description: 'Unique on its proxy; default <type>_<direction>.' })),
+  direction: Type.Union([Type.Literal('upstream'), Type.Literal('downstream')], { default: 'downstream' }),
+  probability: Type.Number({ ...probabilitySchema, default: 1 }),
+  attributes: Type.Object({}, { additionalProperties: true, default: {}, description: "As the type's schema says." }),
+})
+
+export const faultChangeSchema = Type.Object({
+  probability: Type.Optional(Type.Number(probabilitySchema)),
+  attributes: Type.Optional(Type.Object({}, { additionalProperties: true, description: 'Merged into the present ones.' })),
+})
+
+function requireDefinition(spec: unknown, path: string): FaultDefinition {
+  const type = typeof spec === 'object' && spec !== null ? (spec as { type?: unknown }).type : undefined
+  const definition = typeof type === 'string' ? findFaultDefinition(type) : undefined
   if (definition) return definition
+  const field = joinPath(path, 'type')
   const expected = `one of ${faultTypes().join(', ')}`
   const close = typeof type === 'string' ? nearest(type, faultTypes()) : undefined
   const hint = close === undefined ? '' : ` (did you mean "${close}"?)`
@@ -73,28 +88,6 @@ function requireDefinition(type: string, field: string): FaultDefinition {
   throw new FaultlineError('unknown_fault_type', message, { field, expected })
 }
 
-function checkDirection(direction: unknown, field: string): Direction {
-  if (direction === 'upstream' || direction === 'downstream') return direction
-  throw invalid(field, '"upstream" or "downstream"', direction)
-}
-
-function checkFaultName(name: unknown, field: string): string {
-  if (typeof name === 'string' && name !== '') return name
-  throw invalid(field, 'a non-empty string', name)
-}
-
-function checkProbability(probability: unknown, field: string): number {
-  if (typeof probability === 'number' && probability >= 0 && probability <= 1) return probability
-  throw invalid(field, 'a number from 0 to 1', probability)
-}
-
-function checkAttributes(definition: FaultDefinition, attributes: unknown, field: string): FaultAttributes {
-  return validate(definition.schema, attributes, field) as FaultAttributes
-}
-
-function invalid(field: string, expected: string, value: unknown): FaultlineError {
-  return new FaultlineError('invalid_value', `${field}: expected ${expected}, got ${describeValue(value)}`, {
-    field,
-    expected,
-  })
+function validateAttributes(definition: FaultDefinition, attributes: unknown, path: string): FaultAttributes {
+  return validate(definition.schema, attributes, joinPath(path, 'attributes')) as FaultAttributes
 }

@@ -1,13 +1,14 @@
 // A set of proxies with one seed, one clock and one injection log: what a test or the admin server owns.
 import { randomInt } from 'node:crypto'
+import { Type } from '@sinclair/typebox'
 import { systemClock, type Clock } from './clock.ts'
 import { FaultlineError } from './errors.ts'
 import type { FaultSpec } from './faults/fault.ts'
 import { DEFAULT_INJECTION_LOG_ENTRIES, InjectionLog } from './injection-log.ts'
 import { InstalledFault } from './installed-fault.ts'
 import { protocols, type Protocol } from './protocols/protocol.ts'
-import { FaultProxy, type ProxyHost } from './proxy.ts'
-import { describeValue } from './validate.ts'
+import { FaultProxy, proxyFields, type ProxyHost } from './proxy.ts'
+import { validate } from './validate.ts'
 
 export interface NetworkOptions {
   /** Decides every random choice; an integer. Default: a random one, to be read from {@link Network.seed}. */
@@ -58,13 +59,12 @@ export class Network implements ProxyHost {
   readonly #reserved = new Set<string>()
   #closed = false
 
-  constructor(options: NetworkOptions = {}) {
-    this.seed = checkSeed(options.seed ?? randomInt(2 ** 31))
-    this.clock = options.clock ?? systemClock
-    this.injections = new InjectionLog(
-      checkPositive(options.injectionLogEntries ?? DEFAULT_INJECTION_LOG_ENTRIES, 'injectionLogEntries'),
-    )
-    this.maxHeldBytes = checkPositive(options.maxHeldBytes ?? DEFAULT_MAX_HELD_BYTES, 'maxHeldBytes')
+  constructor({ clock = systemClock, ...options }: NetworkOptions = {}) {
+    const { seed, injectionLogEntries, maxHeldBytes } = validate(networkOptionsSchema, options)
+    this.seed = seed ?? randomInt(2 ** 31)
+    this.clock = clock
+    this.injections = new InjectionLog(injectionLogEntries)
+    this.maxHeldBytes = maxHeldBytes
   }
 
   /** In the order of their creation. */
@@ -83,13 +83,11 @@ export class Network implements ProxyHost {
    * no proxy has been created
    */
   async createProxy(spec: ProxySpec): Promise<FaultProxy> {
+    const { name, listen, upstream, protocol, enabled } = validate(proxySpecSchema, spec)
     const faults = (spec.faults ?? []).map((fault, index) => InstalledFault.fromSpec(fault, `faults.${index}`))
-    const proxy = new FaultProxy(this, checkText(spec.name, 'name'), checkProtocol(spec.protocol ?? 'tcp'), {
-      listen: checkText(spec.listen ?? '127.0.0.1:0', 'listen'),
-      upstream: checkText(spec.upstream, 'upstream'),
-    })
+    const proxy = new FaultProxy(this, name, protocol, { listen, upstream })
     for (const fault of faults) proxy.installFault(fault)
-    return this.#admit(proxy, spec.enabled ?? true)
+    return this.#admit(proxy, enabled)
   }
 
   async #admit(proxy: FaultProxy, enabled: boolean): Promise<FaultProxy> {
@@ -156,32 +154,20 @@ export class Network implements ProxyHost {
   }
 }
 
-function checkSeed(seed: number): number {
-  if (Number.isSafeInteger(seed)) return seed
-  throw invalid('seed', 'an integer', seed)
-}
+export const proxySpecSchema = Type.Object({
+  name: Type.String({ minLength: 1, description: 'Unique in its network.' }),
+  listen: Type.String({ ...proxyFields.listen, default: '127.0.0.1:0' }),
+  upstream: proxyFields.upstream,
+  protocol: Type.Union(
+    protocols.map((protocol) => Type.Literal(protocol)),
+    { default: 'tcp' },
+  ),
+  enabled: Type.Boolean({ ...proxyFields.enabled, default: true }),
+  faults: Type.Array(Type.Unknown(), { default: [], description: 'In place before the first connection.' }),
+})
 
-function checkPositive(value: number, field: string): number {
-  if (Number.isSafeInteger(value) && value > 0) return value
-  throw invalid(field, 'an integer ≥ 1', value)
-}
-
-function checkText(value: unknown, field: string): string {
-  if (typeof value === 'string' && value !== '') return value
-  if (value === undefined) {
-    throw new FaultlineError('missing_field', `${field}: missing, expected a non-empty string`, { field })
-  }
-  throw invalid(field, 'a non-empty string', value)
-}
-
-function checkProtocol(protocol: Protocol): Protocol {
-  if (protocols.includes(protocol)) return protocol
-  throw invalid('protocol', `one of ${protocols.join(', ')}`, protocol)
-}
-
-function invalid(field: string, expected: string, value: unknown): FaultlineError {
-  return new FaultlineError('invalid_value', `${field}: expected ${expected}, got ${describeValue(value)}`, {
-    field,
-    expected,
-  })
-}
+const networkOptionsSchema = Type.Object({
+  seed: Type.Optional(Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER })),
+  injectionLogEntries: Type.Integer({ minimum: 1, maximum: 10_000_000, default: DEFAULT_INJECTION_LOG_ENTRIES }),
+  maxHeldBytes: Type.Integer({ minimum: 1, maximum: 2 ** 40, default: DEFAULT_MAX_HELD_BYTES }),
+})

@@ -1,6 +1,7 @@
 // One listener and its upstream: accepts connections, owns the faults on them.
 import { lookup } from 'node:dns/promises'
 import type { Server, Socket } from 'node:net'
+import { Type } from '@sinclair/typebox'
 import { formatAddress, parseAddress, type Address } from './address.ts'
 import type { Clock } from './clock.ts'
 import { Connection, type ConnectionHost } from './connection.ts'
@@ -11,6 +12,7 @@ import { InstalledFault, type FaultChange, type FaultSettings } from './installe
 import type { Traffic } from './pipe.ts'
 import type { Protocol } from './protocols/protocol.ts'
 import { createListener } from './socket.ts'
+import { validate } from './validate.ts'
 
 /** What a proxy needs from its network. */
 export interface ProxyHost {
@@ -30,6 +32,14 @@ export interface ProxySettings {
 }
 
 export type ProxyChange = Partial<ProxySettings>
+
+export const proxyFields = {
+  listen: Type.String({ minLength: 1, description: 'host:port to accept clients on; port 0 = any free one.' }),
+  upstream: Type.String({ minLength: 1, description: 'host:port of the server.' }),
+  enabled: Type.Boolean({ description: 'A disabled proxy listens to nobody.' }),
+}
+
+const proxyChangeSchema = Type.Partial(Type.Object(proxyFields))
 
 /** Counters of a proxy since it was created. */
 export interface ProxyCounters {
@@ -146,11 +156,10 @@ export class FaultProxy implements ConnectionHost {
    */
   update(change: ProxyChange): Promise<void> {
     return this.#inTurn(async () => {
-      const listen = change.listen ?? this.#listen
-      const upstream = change.upstream ?? this.#upstream
-      const enabled = change.enabled ?? this.enabled
-      if (listen !== this.#listen) await resolveListen(listen)
-      if (upstream !== this.#upstream || (await this.#listensElsewhere(listen))) {
+      const valid = validate(proxyChangeSchema, change)
+      const { listen = this.#listen, upstream = this.#upstream, enabled = this.enabled } = valid
+      const moved = await this.#listensElsewhere(listen)
+      if (moved || upstream !== this.#upstream) {
         await this.#stop()
         this.#listen = listen
         this.#upstream = upstream
@@ -167,8 +176,9 @@ export class FaultProxy implements ConnectionHost {
 
   async #listensElsewhere(listen: string): Promise<boolean> {
     if (listen === this.#listen) return false
-    const [now, then] = await Promise.all([resolveListen(this.#listen), resolveListen(listen)])
-    return now.host !== then.host || now.port !== then.port
+    const then = await resolveListen(listen)
+    const now = await resolveListen(this.#listen).catch(() => undefined) // a disabled proxy's may be anything
+    return now?.host !== then.host || now.port !== then.port
   }
 
   #inTurn<Result>(action: () => Promise<Result>): Promise<Result> {

@@ -17,6 +17,11 @@ export function validate<Schema extends TSchema>(schema: Schema, value: unknown,
   return filled as Static<Schema>
 }
 
+/** `joinPath('faults', '0')` is `faults.0`; empty parts are left out. */
+export function joinPath(...parts: readonly string[]): string {
+  return parts.filter((part) => part !== '').join('.')
+}
+
 /** Objects accept no field beyond their schema's: a typo must not silently do nothing. */
 function closed(schema: TSchema): TSchema {
   return schema['type'] === 'object' && schema['additionalProperties'] === undefined
@@ -25,7 +30,7 @@ function closed(schema: TSchema): TSchema {
 }
 
 function toFaultlineError(error: ValueError, schema: TSchema, path: string): FaultlineError {
-  const field = [path, ...error.path.split('/').slice(1)].filter((part) => part !== '').join('.') || 'body'
+  const field = joinPath(path, ...error.path.split('/').slice(1)) || 'body'
   if (error.type === ValueErrorType.ObjectAdditionalProperties) {
     const name = field.slice(field.lastIndexOf('.') + 1)
     const known = Object.keys((schema as TObject).properties ?? {})

@@ -1,0 +1,107 @@
+// The configuration file in Toxiproxy's JSON form: an array of proxies, as for POST /populate, each with its toxics.
+import { readFile } from 'node:fs/promises'
+import { FaultlineError, InstalledFault, type FaultSpec, type ProxySpec } from '../proxy/index.ts'
+import { describeValue, joinPath, nearest } from '../proxy/validate.ts'
+
+export interface LoadedConfig {
+  readonly proxies: readonly ProxySpec[]
+  /** Fields that mean nothing here. Toxiproxy ignores them silently; a typo should be seen. */
+  readonly warnings: readonly string[]
+}
+
+const PROXY_FIELDS = ['name', 'listen', 'upstream', 'enabled', 'toxics']
+const TOXIC_FIELDS = ['name', 'type', 'stream', 'toxicity', 'attributes']
+
+/**
+ * Reads and checks a configuration file.
+ *
+ * @throws FaultlineError naming the field and what was expected, or the line and column where it is not JSON
+ */
+export async function loadConfig(path: string): Promise<LoadedConfig> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new FaultlineError('invalid_value', `config: expected a readable file, ${reason}`, { field: 'config', cause: error })
+  }
+  return parseConfig(text, path)
+}
+
+function parseConfig(text: string, path: string): LoadedConfig {
+  const warnings: string[] = []
+  const document = parseJson(text, path)
+  if (!Array.isArray(document)) throw invalid(path, 'an array of proxies', document)
+  const names = new Set<string>()
+  const proxies = document.map((value: unknown, index) => {
+    const field = `[${index}]`
+    const proxy = readProxy(value, field, warnings)
+    if (names.has(proxy.name)) throw invalid(`${field}.name`, 'a name that is not taken', proxy.name)
+    names.add(proxy.name)
+    return proxy
+  })
+  return { proxies, warnings }
+}
+
+function parseJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    const position = Number(/position (\d+)/.exec(reason)?.[1] ?? text.length)
+    const before = text.slice(0, position).split('\n')
+    const where = `line ${before.length} column ${(before.at(-1)?.length ?? 0) + 1}`
+    throw new FaultlineError('invalid_value', `${path}: ${where}: expected JSON, ${reason}`, { field: path, expected: 'JSON' })
+  }
+}
+
+function readProxy(value: unknown, field: string, warnings: string[]): ProxySpec {
+  const object = readObject(value, field, PROXY_FIELDS, warnings)
+  const toxics = object['toxics'] ?? []
+  if (!Array.isArray(toxics)) throw invalid(`${field}.toxics`, 'an array of toxics', toxics)
+  return {
+    name: readText(object, 'name', field),
+    upstream: readText(object, 'upstream', field),
+    listen: object['listen'] === undefined ? ':0' : readText(object, 'listen', field),
+    enabled: readBoolean(object['enabled'] ?? true, `${field}.enabled`),
+    faults: toxics.map((toxic, index) => readToxic(toxic, `${field}.toxics[${index}]`, warnings)),
+  }
+}
+
+function readToxic(value: unknown, field: string, warnings: string[]): FaultSpec {
+  const { name, type, stream, toxicity, attributes } = readObject(value, field, TOXIC_FIELDS, warnings)
+  const spec = {
+    type,
+    ...(name !== undefined && name !== null && { name }),
+    direction: stream ?? 'downstream',
+    probability: toxicity ?? 1,
+    attributes: attributes ?? {},
+  } as FaultSpec
+  InstalledFault.fromSpec(spec, field)
+  return spec
+}
+
+function readObject(value: unknown, field: string, known: readonly string[], warnings: string[]): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(field, 'an object', value)
+  for (const key of Object.keys(value)) {
+    if (known.includes(key)) continue
+    const close = nearest(key, known)
+    warnings.push(`${joinPath(field, key)}: unknown field, ignored${close === undefined ? '' : ` (did you mean "${close}"?)`}`)
+  }
+  return value as Record<string, unknown>
+}
+
+function readText(object: Record<string, unknown>, key: string, field: string): string {
+  const value = object[key]
+  if (typeof value === 'string' && value !== '') return value
+  throw invalid(`${field}.${key}`, 'a non-empty string', value)
+}
+
+function readBoolean(value: unknown, field: string): boolean {
+  if (typeof value === 'boolean') return value
+  throw invalid(field, 'true or false', value)
+}
+
+function invalid(field: string, expected: string, value: unknown): FaultlineError {
+  return new FaultlineError('invalid_value', `${field}: expected ${expected}, got ${describeValue(value)}`, { field, expected })
+}

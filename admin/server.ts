@@ -1,0 +1,110 @@
+// One HTTP server for everything that steers proxies: Toxiproxy's API at the root, ours under /v1, metrics, health.
+import { randomUUID } from 'node:crypto'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import { pino, type Logger } from 'pino'
+import { Network, type ProxySpec } from '../proxy/index.ts'
+import { problemHandlers } from './errors.ts'
+import { metricsRoute } from './metrics.ts'
+import { refuseBrowsers } from './refuse-browsers.ts'
+import { faultRoutes } from './routes/faults.ts'
+import { injectionRoutes } from './routes/injections.ts'
+import { proxyRoutes } from './routes/proxies.ts'
+import { toxiproxyApi } from './toxiproxy.ts'
+
+export interface AdminServerOptions {
+  /** Address to listen on. Default `127.0.0.1`: this machine only. */
+  readonly host?: string
+  /** Default 8474, Toxiproxy's; 0 = any free one. */
+  readonly port?: number
+  /** Decides every random choice. Default: a random one, to be read from `network.seed`. */
+  readonly seed?: number
+  /** Created before the server answers. */
+  readonly proxies?: readonly ProxySpec[]
+  /** Whether /metrics has Toxiproxy's per-proxy metrics. Default true. */
+  readonly proxyMetrics?: boolean
+  /** Whether /metrics has Node's own metrics. Default false. */
+  readonly runtimeMetrics?: boolean
+  /** Default: silent. */
+  readonly logger?: Logger
+}
+
+export interface AdminServer {
+  /** E.g. `http://127.0.0.1:8474`. */
+  readonly url: string
+  readonly network: Network
+  /** Removes all faults, closes connections and listeners. */
+  close(): Promise<void>
+}
+
+const DEFAULT_HOST = '127.0.0.1'
+const DEFAULT_PORT = 8474
+
+/** Largest request body. A populate of 5,000 proxies is half of it. */
+const BODY_LIMIT_BYTES = 1024 * 1024
+/** A client must have sent its whole request by then. */
+const REQUEST_TIMEOUT_MS = 30_000
+/** Proxy and fault names in paths may be long: Toxiproxy sets no limit. */
+const MAX_NAME_LENGTH = 4096
+
+/**
+ * Starts the admin server with its own network.
+ *
+ * @throws FaultlineError if a proxy can't be created, or the system's error if the port can't be had; nothing is left
+ * running then
+ */
+export async function startAdminServer(options: AdminServerOptions = {}): Promise<AdminServer> {
+  const network = new Network(options.seed === undefined ? {} : { seed: options.seed })
+  try {
+    for (const proxy of options.proxies ?? []) await network.createProxy(proxy)
+    const app = await buildAdminApp(network, options)
+    const url = await app.listen({ host: options.host ?? DEFAULT_HOST, port: options.port ?? DEFAULT_PORT })
+    return {
+      url,
+      network,
+      close: async () => {
+        network.heal()
+        await app.close()
+        await network.close()
+      },
+    }
+  } catch (error) {
+    await network.close()
+    throw error
+  }
+}
+
+/** The server without its socket, for tests by inject(). */
+export async function buildAdminApp(network: Network, options: AdminServerOptions = {}): Promise<FastifyInstance> {
+  const logger: FastifyBaseLogger = options.logger ?? pino({ level: 'silent' })
+  const app = Fastify({
+    loggerInstance: logger,
+    disableRequestLogging: true,
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: MAX_NAME_LENGTH },
+    exposeHeadRoutes: false,
+    genReqId: () => randomUUID(),
+  })
+  app.addHook('onResponse', (request, reply, done) => {
+    const entry = { method: request.method, path: request.url, status: reply.statusCode, durationMs: reply.elapsedTime }
+    if (request.method === 'GET') request.log.debug(entry, 'request')
+    else request.log.info(entry, 'request')
+    done()
+  })
+  refuseBrowsers(app)
+  app.get('/healthz', () => ({ status: 'ok' }))
+  metricsRoute(app, network, options)
+  await app.register(toxiproxyApi, { network })
+  await app.register(
+    (v1, _options, done) => {
+      problemHandlers(v1)
+      proxyRoutes(v1, network)
+      faultRoutes(v1, network)
+      injectionRoutes(v1, network)
+      done()
+    },
+    { prefix: '/v1' },
+  )
+  return app
+}
