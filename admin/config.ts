@@ -1,5 +1,6 @@
 // The configuration file in Toxiproxy's JSON form: an array of proxies, as for POST /populate, each with its toxics.
 import { readFile } from 'node:fs/promises'
+import { parse, printParseErrorCode, type ParseError } from 'jsonc-parser'
 import { FaultlineError, InstalledFault, type FaultSpec, type ProxySpec } from '../proxy/index.ts'
 import { describeValue, joinPath, nearest } from '../proxy/validate.ts'
 
@@ -46,12 +47,15 @@ function parseConfig(text: string, path: string): LoadedConfig {
 function parseJson(text: string, path: string): unknown {
   try {
     return JSON.parse(text)
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    const position = Number(/position (\d+)/.exec(reason)?.[1] ?? text.length)
-    const before = text.slice(0, position).split('\n')
-    const where = `line ${before.length} column ${(before.at(-1)?.length ?? 0) + 1}`
-    throw new FaultlineError('invalid_value', `${path}: ${where}: expected JSON, ${reason}`, { field: path, expected: 'JSON' })
+  } catch {
+    // Node's message often has no position, so a second parser looks for the place.
+    const errors: ParseError[] = []
+    parse(text, errors, { disallowComments: true, allowEmptyContent: false })
+    const { offset, error } = errors[0] ?? { offset: 0, error: 0 }
+    const before = text.slice(0, offset).split('\n')
+    const place = `line ${before.length} column ${(before.at(-1)?.length ?? 0) + 1}`
+    const message = `${path}: ${place}: expected JSON, got ${error === 0 ? 'something else' : printParseErrorCode(error)}`
+    throw new FaultlineError('invalid_value', message, { field: path, expected: 'JSON' })
   }
 }
 

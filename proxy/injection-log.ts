@@ -72,7 +72,7 @@ export class InjectionLog {
       if (fault !== undefined && injection.fault !== fault) continue
       found.push(injection)
     }
-    return found.reverse()
+    return found.toReversed()
   }
 
   /** Calls back at each injection, synchronously; returns the way to stop that. */

@@ -295,7 +295,7 @@ export class FaultProxy implements ConnectionHost {
   }
 
   removeAllFaults(): void {
-    for (const name of [...this.#faults.keys()]) this.removeFault(name)
+    for (const name of this.#faults.keys()) this.removeFault(name)
   }
 
   record(fault: InstalledFault, connection: number, direction: Direction, action: string, detail: InjectionDetail): void {

@@ -14,7 +14,7 @@ export function validate<Schema extends TSchema>(schema: Schema, value: unknown,
   const strict = closed(schema)
   const error = Value.Errors(strict, filled).First()
   if (error) throw toFaultlineError(error, strict, path)
-  return filled as Static<Schema>
+  return filled
 }
 
 /** A copy in which missing fields have their defaults. Only missing ones: typebox's own Default also replaces wrong ones. */

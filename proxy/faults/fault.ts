@@ -42,9 +42,6 @@ export type FaultBuilder<Attributes extends object> = (attributes?: Partial<Attr
 export function defineFault<Attributes extends object>(
   definition: StreamFault<Attributes>,
 ): StreamFault<Attributes> & FaultBuilder<Attributes> {
-  const build: FaultBuilder<Attributes> = (attributes = {}) => ({
-    type: definition.type,
-    attributes: attributes as Record<string, unknown>,
-  })
+  const build: FaultBuilder<Attributes> = (attributes = {}) => ({ type: definition.type, attributes })
   return Object.assign(build, definition)
 }

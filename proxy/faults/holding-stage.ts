@@ -27,7 +27,8 @@ export abstract class HoldingStage<Attributes> extends Stage<Attributes> {
   /** Index of the front; the array is compacted now and then, as shift() is slow on long ones. */
   #front = 0
   #heldBytes = 0
-  #timer: TimerHandle | undefined
+  /** Undefined while none is set. */
+  #timer: TimerHandle
   #draining = false
 
   /** When the front may go on, on the clock's scale. `-Infinity` = now, `Infinity` = not before something changes. */
