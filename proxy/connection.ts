@@ -6,7 +6,7 @@ import type { Direction } from './faults/fault.ts'
 import type { InjectionDetail } from './injection-log.ts'
 import type { InstalledFault } from './installed-fault.ts'
 import { Pipe, type PipeHost, type Traffic } from './pipe.ts'
-import { adoptSocket, connectSocket, resetSocket } from './socket.ts'
+import { adoptSocket, connectSocket, finishSocket, resetSocket } from './socket.ts'
 
 /** What a connection needs from its proxy. */
 export interface ConnectionHost {
@@ -141,7 +141,7 @@ export class Connection implements PipeHost {
 function endThenClose(socket: Socket): void {
   if (socket.destroyed) return
   if (socket.connecting) return void socket.destroy()
-  socket.end(() => {
+  finishSocket(socket, () => {
     const linger = setTimeout(() => socket.destroy(), LINGER_MS)
     socket.once('close', () => clearTimeout(linger))
   })

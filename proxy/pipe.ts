@@ -10,7 +10,7 @@ import type { InjectionDetail } from './injection-log.ts'
 import type { InstalledFault } from './installed-fault.ts'
 import { Random } from './random.ts'
 import { giveBusyBuffer, quietBuffer, takeBusyBuffer } from './read-buffers.ts'
-import { WRITE_QUEUE_BYTES, type ReadInto } from './socket.ts'
+import { finishSocket, WRITE_QUEUE_BYTES, type ReadInto } from './socket.ts'
 
 /** Bytes through all connections of a proxy in one direction. */
 export interface Traffic {
@@ -230,7 +230,7 @@ export class Pipe implements Sink {
   }
 
   end(): void {
-    this.#destination?.end()
+    if (this.#destination) finishSocket(this.#destination)
   }
 
   close(): void {

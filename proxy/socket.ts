@@ -58,11 +58,22 @@ export function connectSocket(host: string, port: number, onread: ReadInto): net
   return net.connect({ ...socketOptions, ...wireOptions, host, port, onread } as net.NetConnectOpts)
 }
 
+const NOTHING = Buffer.alloc(0)
+
+/**
+ * Sends FIN behind all that has been written. Not by end() alone: while FIN waits behind unsent bytes, libuv refuses to
+ * reset the socket, and Node would lose its handle.
+ */
+export function finishSocket(socket: net.Socket, finished: () => void = () => {}): void {
+  if (socket.writableLength === 0) socket.end(finished)
+  else socket.write(NOTHING, () => socket.end(finished))
+}
+
 /** Ends a socket by RST if it is connected, and without a trace if it is still connecting. Nothing if it is gone. */
 export function resetSocket(socket: net.Socket): void {
   if (socket.destroyed) return
-  // libuv refuses a reset while FIN waits behind unsent bytes, and Node would then lose the handle.
-  const finPending = socket.writableEnded && !socket.writableFinished
-  if (socket.connecting || finPending) socket.destroy()
+  if (socket.connecting) socket.destroy()
+  // FIN is on its way to the kernel, which takes a turn of the loop.
+  else if (socket.writableEnded && !socket.writableFinished) socket.once('finish', () => socket.resetAndDestroy())
   else socket.resetAndDestroy()
 }

@@ -5,6 +5,8 @@ import net from 'node:net'
 /** How a socket ended: by FIN, by RST (or another error, by its code), or not yet. */
 export type Ending = 'open' | 'FIN' | 'ECONNRESET' | (string & {})
 
+const NOTHING = Buffer.alloc(0)
+
 /** A socket that collects what it receives. Reads until told to {@link RawSocket.pause}. */
 export class RawSocket {
   readonly socket: net.Socket
@@ -24,7 +26,7 @@ export class RawSocket {
       this.arrivals.push({ atMs: performance.now(), bytes: chunk.length })
       this.#wake()
     })
-    socket.on('end', () => this.#end('FIN'))
+    socket.on('end', () => this.#sourceEnded())
     socket.on('error', (error: NodeJS.ErrnoException) => this.#end(error.code ?? 'error'))
     socket.on('close', () => this.#wake())
   }
@@ -102,6 +104,16 @@ export class RawSocket {
   async untilEnded(timeoutMs?: number): Promise<Ending> {
     await this.until(() => this.#ending !== 'open', 'the end', timeoutMs)
     return this.#ending
+  }
+
+  /**
+   * libuv reports bytes with an RST right behind them as bytes and FIN. An empty write tells the two apart: after an
+   * RST it fails. Where one can't be made, FIN is believed.
+   */
+  #sourceEnded(): void {
+    const { socket } = this
+    if (!socket.writable || socket.writableLength > 0) this.#end('FIN')
+    else socket.write(NOTHING, (error) => !error && this.#end('FIN'))
   }
 
   /** RST after FIN is an ending of its own: the last one counts. */
