@@ -1,6 +1,4 @@
 // Drives a running server over Toxiproxy's API: Faultline's, or Toxiproxy itself. What the CLI stands on.
-import { Type, type Static, type TSchema } from '@sinclair/typebox'
-import { Value } from '@sinclair/typebox/value'
 import { Agent, type Dispatcher } from 'undici'
 import { systemCode } from '../proxy/errors.ts'
 import { version } from '../proxy/version.ts'
@@ -73,26 +71,6 @@ export type NewToxic = Pick<ToxicView, 'type'> & Partial<ToxicView>
 /** Attributes are merged into the present ones. */
 export type ToxicUpdate = Partial<Pick<ToxicView, 'attributes' | 'toxicity'>>
 
-const toxicSchema = Type.Object({
-  name: Type.String(),
-  type: Type.String(),
-  stream: Type.String(),
-  toxicity: Type.Number(),
-  attributes: Type.Record(Type.String(), Type.Unknown()),
-})
-
-const proxySchema = Type.Object({
-  name: Type.String(),
-  listen: Type.String(),
-  upstream: Type.String(),
-  enabled: Type.Boolean(),
-  toxics: Type.Array(toxicSchema),
-})
-
-const proxiesSchema = Type.Record(Type.String(), proxySchema)
-const versionSchema = Type.Object({ version: Type.String() })
-const emptySchema = Type.Undefined()
-
 /**
  * Every method throws an {@link AdminClientError}.
  *
@@ -121,41 +99,41 @@ export class AdminClient {
 
   /** What the server calls itself in Toxiproxy's terms, e.g. `2.12.0`. */
   async version(): Promise<string> {
-    return (await this.#call('GET', '/version', versionSchema)).version
+    return (await this.#call('GET', '/version', isVersion)).version
   }
 
   /** By name. */
   proxies(): Promise<Readonly<Record<string, ProxyView>>> {
-    return this.#call('GET', '/proxies', proxiesSchema)
+    return this.#call('GET', '/proxies', isProxies)
   }
 
   proxy(name: string): Promise<ProxyView> {
-    return this.#call('GET', proxyPath(name), proxySchema)
+    return this.#call('GET', proxyPath(name), isProxy)
   }
 
   createProxy(proxy: NewProxy): Promise<ProxyView> {
-    return this.#call('POST', '/proxies', proxySchema, proxy)
+    return this.#call('POST', '/proxies', isProxy, proxy)
   }
 
   /** A changed address restarts the proxy and drops its connections. */
   updateProxy(name: string, update: ProxyUpdate): Promise<ProxyView> {
-    return this.#call('POST', proxyPath(name), proxySchema, update)
+    return this.#call('POST', proxyPath(name), isProxy, update)
   }
 
   deleteProxy(name: string): Promise<void> {
-    return this.#call('DELETE', proxyPath(name), emptySchema)
+    return this.#call('DELETE', proxyPath(name), isEmpty)
   }
 
   addToxic(proxy: string, toxic: NewToxic): Promise<ToxicView> {
-    return this.#call('POST', toxicsPath(proxy), toxicSchema, toxic)
+    return this.#call('POST', toxicsPath(proxy), isToxic, toxic)
   }
 
   updateToxic(proxy: string, name: string, update: ToxicUpdate): Promise<ToxicView> {
-    return this.#call('POST', toxicPath(proxy, name), toxicSchema, update)
+    return this.#call('POST', toxicPath(proxy, name), isToxic, update)
   }
 
   removeToxic(proxy: string, name: string): Promise<void> {
-    return this.#call('DELETE', toxicPath(proxy, name), emptySchema)
+    return this.#call('DELETE', toxicPath(proxy, name), isEmpty)
   }
 
   /** Ends the connections to the server. */
@@ -163,12 +141,12 @@ export class AdminClient {
     return this.#agent.close()
   }
 
-  async #call<Schema extends TSchema>(
+  async #call<Answer>(
     method: Dispatcher.HttpMethod,
     path: string,
-    schema: Schema,
+    isAnswer: (value: unknown) => value is Answer,
     body?: object,
-  ): Promise<Static<Schema>> {
+  ): Promise<Answer> {
     const { status, text } = await this.#send(method, path, body)
     if (status < 200 || status > 299) {
       const reason = readReason(text)
@@ -176,7 +154,7 @@ export class AdminClient {
       throw new AdminClientError('refused', message, { status, reason })
     }
     const answer = text === '' ? undefined : parseJson(text)
-    if (Value.Check(schema, answer)) return answer
+    if (isAnswer(answer)) return answer
     const message = `${this.url} answered ${method} ${path} with something else than Toxiproxy's API does`
     throw new AdminClientError('bad_answer', `${message}; is it the right server?`)
   }
@@ -230,7 +208,7 @@ function toxicPath(proxy: string, toxic: string): string {
   return `${toxicsPath(proxy)}/${encodeURIComponent(toxic)}`
 }
 
-/** Undefined if it is not JSON, which no schema here accepts as an answer with a body. */
+/** Null if it is not JSON: no answer here is null. */
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
@@ -245,4 +223,41 @@ function readReason(text: string): string {
   if (typeof body === 'object' && body !== null && 'error' in body && typeof body.error === 'string') return body.error
   const line = text.trim().split('\n', 1)[0] ?? ''
   return line === '' ? 'no reason given' : line.slice(0, 200)
+}
+
+// ---- what answers must look like; no schema, because loading one costs the CLI more time than its call does ----------
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isEmpty(value: unknown): value is undefined {
+  return value === undefined
+}
+
+function isVersion(value: unknown): value is { readonly version: string } {
+  return isObject(value) && typeof value['version'] === 'string'
+}
+
+function isToxic(value: unknown): value is ToxicView {
+  return (
+    isObject(value) &&
+    ['name', 'type', 'stream'].every((field) => typeof value[field] === 'string') &&
+    typeof value['toxicity'] === 'number' &&
+    isObject(value['attributes'])
+  )
+}
+
+function isProxy(value: unknown): value is ProxyView {
+  return (
+    isObject(value) &&
+    ['name', 'listen', 'upstream'].every((field) => typeof value[field] === 'string') &&
+    typeof value['enabled'] === 'boolean' &&
+    Array.isArray(value['toxics']) &&
+    value['toxics'].every(isToxic)
+  )
+}
+
+function isProxies(value: unknown): value is Readonly<Record<string, ProxyView>> {
+  return isObject(value) && Object.values(value).every(isProxy)
 }

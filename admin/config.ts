@@ -2,7 +2,9 @@
 import { readFile } from 'node:fs/promises'
 import { parse, printParseErrorCode, type ParseError } from 'jsonc-parser'
 import { FaultlineError, InstalledFault, type FaultSpec, type ProxySpec } from '../proxy/index.ts'
-import { describeValue, joinPath, nearest } from '../proxy/validate.ts'
+import { nearest } from '../proxy/nearest.ts'
+import { parseAddress } from '../proxy/address.ts'
+import { describeValue, joinPath } from '../proxy/validate.ts'
 
 export interface LoadedConfig {
   readonly proxies: readonly ProxySpec[]
@@ -24,7 +26,10 @@ export async function loadConfig(path: string): Promise<LoadedConfig> {
     text = await readFile(path, 'utf8')
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
-    throw new FaultlineError('invalid_value', `config: expected a readable file, ${reason}`, { field: 'config', cause: error })
+    throw new FaultlineError('invalid_value', `config: expected a readable file, ${reason}`, {
+      field: 'config',
+      cause: error,
+    })
   }
   return parseConfig(text, path)
 }
@@ -66,7 +71,7 @@ function readProxy(value: unknown, field: string, warnings: string[]): ProxySpec
   return {
     name: readText(object, 'name', field),
     upstream: readText(object, 'upstream', field),
-    listen: object['listen'] === undefined ? ':0' : readText(object, 'listen', field),
+    listen: readListen(object, field),
     enabled: readBoolean(object['enabled'] ?? true, `${field}.enabled`),
     faults: toxics.map((toxic, index) => readToxic(toxic, `${field}.toxics[${index}]`, warnings)),
   }
@@ -85,12 +90,19 @@ function readToxic(value: unknown, field: string, warnings: string[]): FaultSpec
   return spec
 }
 
-function readObject(value: unknown, field: string, known: readonly string[], warnings: string[]): Record<string, unknown> {
+function readObject(
+  value: unknown,
+  field: string,
+  known: readonly string[],
+  warnings: string[],
+): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(field, 'an object', value)
   for (const key of Object.keys(value)) {
     if (known.includes(key)) continue
     const close = nearest(key, known)
-    warnings.push(`${joinPath(field, key)}: unknown field, ignored${close === undefined ? '' : ` (did you mean "${close}"?)`}`)
+    warnings.push(
+      `${joinPath(field, key)}: unknown field, ignored${close === undefined ? '' : ` (did you mean "${close}"?)`}`,
+    )
   }
   return value as Record<string, unknown>
 }
@@ -101,11 +113,21 @@ function readText(object: Record<string, unknown>, key: string, field: string): 
   throw invalid(`${field}.${key}`, 'a non-empty string', value)
 }
 
+function readListen(object: Record<string, unknown>, field: string): string {
+  if (object['listen'] === undefined) return ':0'
+  const listen = readText(object, 'listen', field)
+  parseAddress(listen, `${field}.listen`)
+  return listen
+}
+
 function readBoolean(value: unknown, field: string): boolean {
   if (typeof value === 'boolean') return value
   throw invalid(field, 'true or false', value)
 }
 
 function invalid(field: string, expected: string, value: unknown): FaultlineError {
-  return new FaultlineError('invalid_value', `${field}: expected ${expected}, got ${describeValue(value)}`, { field, expected })
+  return new FaultlineError('invalid_value', `${field}: expected ${expected}, got ${describeValue(value)}`, {
+    field,
+    expected,
+  })
 }

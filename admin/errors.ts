@@ -36,7 +36,10 @@ export function problemHandlers(app: FastifyInstance): void {
   })
   app.setNotFoundHandler((request, reply) => {
     const detail = `there is no ${request.method} ${request.url.split('?')[0]}`
-    return reply.code(404).type('application/problem+json').send(problemOf(404, 'route_not_found', detail))
+    return reply
+      .code(404)
+      .type('application/problem+json')
+      .send(problemOf(404, 'route_not_found', detail))
   })
   // Strictly JSON: a form or plain text could come from a web page without a preflight request.
   app.removeAllContentTypeParsers()

@@ -40,7 +40,10 @@ function toxiproxyMetrics(registry: Registry, network: Network): void {
 
 function faultlineMetrics(registry: Registry, network: Network): void {
   const registers = [registry]
-  new Gauge({ name: 'faultline_build_info', help: 'Faultline version.', labelNames: ['version'], registers }).set({ version }, 1)
+  new Gauge({ name: 'faultline_build_info', help: 'Faultline version.', labelNames: ['version'], registers }).set(
+    { version },
+    1,
+  )
 
   proxyGauge('faultline_proxy_enabled', 'Whether the proxy listens.', (proxy) => (proxy.enabled ? 1 : 0))
   proxyGauge('faultline_proxy_connections', 'Live connections.', (proxy) => proxy.connections.size)

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import { pino, type Logger } from 'pino'
-import { Network, type ProxySpec } from '../proxy/index.ts'
+import { FaultlineError, isFaultlineError, Network, type ProxySpec } from '../proxy/index.ts'
 import { problemHandlers } from './errors.ts'
 import { metricsRoute } from './metrics.ts'
 import { refuseBrowsers } from './refuse-browsers.ts'
@@ -55,9 +55,13 @@ const MAX_NAME_LENGTH = 4096
 export async function startAdminServer(options: AdminServerOptions = {}): Promise<AdminServer> {
   const network = new Network(options.seed === undefined ? {} : { seed: options.seed })
   try {
-    for (const proxy of options.proxies ?? []) await network.createProxy(proxy)
+    for (const proxy of options.proxies ?? []) await createNamed(network, proxy)
     const app = await buildAdminApp(network, options)
-    const url = await app.listen({ host: options.host ?? DEFAULT_HOST, port: options.port ?? DEFAULT_PORT })
+    const url = await app.listen({
+      host: options.host ?? DEFAULT_HOST,
+      port: options.port ?? DEFAULT_PORT,
+      listenTextResolver: (address) => `API at ${address}`,
+    })
     return {
       url,
       network,
@@ -70,6 +74,18 @@ export async function startAdminServer(options: AdminServerOptions = {}): Promis
   } catch (error) {
     await network.close()
     throw error
+  }
+}
+
+/** Of many proxies, an error must tell which. */
+async function createNamed(network: Network, spec: ProxySpec): Promise<void> {
+  try {
+    await network.createProxy(spec)
+  } catch (error) {
+    if (!isFaultlineError(error)) throw error
+    const { code, message, field, expected } = error
+    const details = { cause: error, ...(field !== undefined && { field }), ...(expected !== undefined && { expected }) }
+    throw new FaultlineError(code, `proxy "${spec.name}": ${message}`, details)
   }
 }
 

@@ -128,7 +128,11 @@ function readProxy(value: unknown, field: string, where: string): ProxyInput {
 
 async function createProxy(network: Network, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
   const input = readProxy(parseBody(request.body), 'body', '')
-  const proxy = await network.createProxy({ ...input, listen: input.listen ?? DEFAULT_LISTEN, enabled: input.enabled ?? true })
+  const proxy = await network.createProxy({
+    ...input,
+    listen: input.listen ?? DEFAULT_LISTEN,
+    enabled: input.enabled ?? true,
+  })
   return reply.code(201).send(viewProxy(proxy))
 }
 
@@ -264,5 +268,8 @@ function toToxiproxyError(error: unknown, request: FastifyRequest): ToxiproxyErr
 /** JSON, though labelled as text: Go's http.Error does that, and nobody may rely on the label. */
 function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { status, message } = toToxiproxyError(error, request)
-  return reply.code(status).type(PLAIN_TEXT).send(JSON.stringify({ error: message, status }))
+  return reply
+    .code(status)
+    .type(PLAIN_TEXT)
+    .send(JSON.stringify({ error: message, status }))
 }

@@ -14,7 +14,10 @@ export interface Address {
  */
 export function parseAddress(text: string, field: string): Address {
   const fail = (problem: string): never => {
-    throw new FaultlineError('invalid_address', `address ${text}: ${problem}`, { field, expected: 'host:port' })
+    throw new FaultlineError('invalid_address', `${field}: expected host:port, got address ${text}: ${problem}`, {
+      field,
+      expected: 'host:port',
+    })
   }
   const colon = text.lastIndexOf(':')
   if (colon === -1 || text.endsWith(']')) return fail('missing port in address')

@@ -20,7 +20,8 @@ const MAX_TIMER_MS = 2 ** 31 - 1
 export const systemClock: Clock = {
   now: () => performance.now(),
   wallTimeMs: () => performance.timeOrigin + performance.now(),
-  setTimer: (callback, delayMs) => setTimeout(callback, Math.min(delayMs, MAX_TIMER_MS)),
+  // Newer Nodes warn of what is negative.
+  setTimer: (callback, delayMs) => setTimeout(callback, Math.min(Math.max(delayMs, 0), MAX_TIMER_MS)),
   clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),
 }
 

@@ -6,7 +6,7 @@ import type { Direction } from './faults/fault.ts'
 import type { InjectionDetail } from './injection-log.ts'
 import type { InstalledFault } from './installed-fault.ts'
 import { Pipe, type PipeHost, type Traffic } from './pipe.ts'
-import { adoptSocket, connectSocket, finishSocket, resetSocket } from './socket.ts'
+import { adoptSocket, connectSocket, finishSocket, keepAlive, resetSocket } from './socket.ts'
 
 /** What a connection needs from its proxy. */
 export interface ConnectionHost {
@@ -41,6 +41,7 @@ export class Connection implements PipeHost {
   #openSockets = 2
   #dialling = true
   #closing = false
+  #keptAlive = false
 
   constructor(host: ConnectionHost, number: number, accepted: Socket, upstream: Address) {
     this.number = number
@@ -105,6 +106,14 @@ export class Connection implements PipeHost {
     this.#upstreamPipe.discard()
     this.#downstreamPipe.discard()
     for (const socket of [this.#client, this.#upstream]) endThenClose(socket)
+  }
+
+  /** Has the kernel look after both ends from now on; see {@link keepAlive}. */
+  keepAlive(): void {
+    if (this.#keptAlive) return
+    this.#keptAlive = true
+    keepAlive(this.#client)
+    keepAlive(this.#upstream)
   }
 
   /** RST to both ends. */

@@ -3,7 +3,8 @@ import { Type } from '@sinclair/typebox'
 import { FaultlineError } from './errors.ts'
 import type { Direction, FaultDefinition, FaultSpec } from './faults/fault.ts'
 import { faultTypes, findFaultDefinition } from './faults/registry.ts'
-import { describeValue, joinPath, nearest, validate } from './validate.ts'
+import { nearest } from './nearest.ts'
+import { describeValue, joinPath, validate } from './validate.ts'
 
 export type FaultAttributes = Readonly<Record<string, unknown>>
 
@@ -73,7 +74,9 @@ export const faultSpecSchema = Type.Object({
 
 export const faultChangeSchema = Type.Object({
   probability: Type.Optional(Type.Number(probabilitySchema)),
-  attributes: Type.Optional(Type.Object({}, { additionalProperties: true, description: 'Merged into the present ones.' })),
+  attributes: Type.Optional(
+    Type.Object({}, { additionalProperties: true, description: 'Merged into the present ones.' }),
+  ),
 })
 
 function requireDefinition(spec: unknown, path: string): FaultDefinition {

@@ -4,13 +4,11 @@
 //
 // Without stages the head is the pipe itself and a read is one call to the destination's write().
 import type { Socket } from 'node:net'
-import type { Clock } from './clock.ts'
-import type { Direction, Sink, Stage, StageContext } from './faults/fault.ts'
-import type { InjectionDetail } from './injection-log.ts'
+import type { Direction, Sink, Stage } from './faults/fault.ts'
 import type { InstalledFault } from './installed-fault.ts'
-import { Random } from './random.ts'
 import { giveBusyBuffer, quietBuffer, takeBusyBuffer } from './read-buffers.ts'
 import { finishSocket, WRITE_QUEUE_BYTES, type ReadInto } from './socket.ts'
+import { PipeStageContext, randomOf, type StageHost } from './stage-context.ts'
 
 /** Bytes through all connections of a proxy in one direction. */
 export interface Traffic {
@@ -19,13 +17,7 @@ export interface Traffic {
 }
 
 /** What a pipe needs from the connection that it is part of. */
-export interface PipeHost {
-  readonly clock: Clock
-  readonly maxHeldBytes: number
-  /** The random key of a fault here, without the fault's name. */
-  randomKey(direction: Direction): readonly (string | number)[]
-  record(fault: InstalledFault, direction: Direction, action: string, detail: InjectionDetail): void
-  heldLimitReached(): void
+export interface PipeHost extends StageHost {
   /** A close has arrived at the end of the pipe. */
   close(): void
   /** An RST has arrived at the end of the pipe. */
@@ -110,7 +102,7 @@ export class Pipe implements Sink {
       if (active) this.removeFault(fault)
     } else if (active) {
       active.stage.update(fault.attributes)
-      this.#updateFlow()
+      this.updateFlow()
     } else {
       this.#insert(fault, this.#stages.filter((entry) => before.has(entry.fault)).length)
     }
@@ -124,7 +116,7 @@ export class Pipe implements Sink {
     // First the held bytes, into what comes behind; then the link, so that nothing overtakes anything.
     active.stage.remove()
     this.#relink()
-    this.#updateFlow()
+    this.updateFlow()
   }
 
   /** From now on the source is read and its bytes are dropped: for a connection that is being closed. */
@@ -134,7 +126,7 @@ export class Pipe implements Sink {
     this.#disposeStages()
     this.#head = NOWHERE
     this.#destinationFull = false
-    this.#updateFlow()
+    this.updateFlow()
   }
 
   /** Both sockets are closed: lets go of everything. */
@@ -153,31 +145,18 @@ export class Pipe implements Sink {
   /** Drawn from the key alone, so the answer for a connection and a fault is the same whenever it is asked. */
   #drawn(fault: InstalledFault): boolean {
     if (fault.probability >= 1) return true
-    return this.#random(fault, 'probability').next() < fault.probability
-  }
-
-  #random(fault: InstalledFault, purpose: string): Random {
-    return new Random(...this.#host.randomKey(this.direction), fault.name, purpose)
+    return randomOf(this.#host, this.direction, fault, 'probability').next() < fault.probability
   }
 
   #insert(fault: InstalledFault, index: number): void {
-    const stage = fault.definition.create(fault.attributes, this.#stageContext(fault)) as Stage<unknown>
+    const stage = fault.definition.create(
+      fault.attributes,
+      new PipeStageContext(this.#host, this.direction, fault, this),
+    ) as Stage<unknown>
     this.#stages = this.#stages.toSpliced(index, 0, { fault, stage })
     this.#relink()
     stage.start()
-    this.#updateFlow()
-  }
-
-  #stageContext(fault: InstalledFault): StageContext {
-    const host = this.#host
-    return {
-      clock: host.clock,
-      random: this.#random(fault, 'stage'),
-      maxHeldBytes: host.maxHeldBytes,
-      record: (action, detail = {}) => host.record(fault, this.direction, action, detail),
-      released: () => this.#updateFlow(),
-      limitReached: () => host.heldLimitReached(),
-    }
+    this.updateFlow()
   }
 
   #relink(): void {
@@ -204,7 +183,7 @@ export class Pipe implements Sink {
       this.#lent = undefined
     }
     this.#chooseBuffer(length, buffer)
-    if (this.#stages.length > 0) this.#updateFlow()
+    if (this.#stages.length > 0) this.updateFlow()
     return !this.#paused
   }
 
@@ -251,7 +230,7 @@ export class Pipe implements Sink {
     if (destination.writableLength === 0) return true
     if (!roomLeft) {
       this.#destinationFull = true
-      this.#updateFlow()
+      this.updateFlow()
     }
     return false
   }
@@ -259,7 +238,7 @@ export class Pipe implements Sink {
   #drained(): void {
     this.#unpin()
     this.#destinationFull = false
-    this.#updateFlow()
+    this.updateFlow()
   }
 
   #unpin(): void {
@@ -269,7 +248,8 @@ export class Pipe implements Sink {
 
   // ---- backpressure ----------------------------------------------------------------------------------------------
 
-  #updateFlow(): void {
+  /** Pauses or resumes the source, as the destination and the stages want it. */
+  updateFlow(): void {
     const paused = this.#destinationFull || this.#stages.some(isFull)
     if (paused === this.#paused) return
     this.#paused = paused

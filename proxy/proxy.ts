@@ -52,6 +52,9 @@ export interface ProxyCounters {
   heldLimitsReached: number
 }
 
+/** How often connections are looked through for those that have lived long enough to be kept alive. */
+const KEEP_ALIVE_SWEEP_MS = 30_000
+
 /** Connections that wait to be accepted. The kernel caps it (net.core.somaxconn, 4096 by default). */
 const LISTEN_BACKLOG = 4096
 
@@ -75,6 +78,7 @@ export class FaultProxy implements ConnectionHost {
   #upstream: string
   #upstreamAddress: Address | undefined
   #server: Server | undefined
+  #keepAliveSweep: NodeJS.Timeout | undefined
   #lastError: Error | undefined
   /** Starts and stops happen one after the other. */
   #queue: Promise<unknown> = Promise.resolve()
@@ -198,12 +202,16 @@ export class FaultProxy implements ConnectionHost {
     })
     this.#server = server
     this.#listen = address
+    this.#keepAliveSweep = setInterval(() => {
+      for (const connection of this.#connections) connection.keepAlive()
+    }, KEEP_ALIVE_SWEEP_MS).unref()
   }
 
   async #stop(): Promise<void> {
     const server = this.#server
     if (!server) return
     this.#server = undefined
+    clearInterval(this.#keepAliveSweep)
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
     for (const connection of this.#connections) connection.destroy()
     await closed
@@ -298,7 +306,13 @@ export class FaultProxy implements ConnectionHost {
     for (const name of this.#faults.keys()) this.removeFault(name)
   }
 
-  record(fault: InstalledFault, connection: number, direction: Direction, action: string, detail: InjectionDetail): void {
+  record(
+    fault: InstalledFault,
+    connection: number,
+    direction: Direction,
+    action: string,
+    detail: InjectionDetail,
+  ): void {
     fault.injections++
     this.#host.injections.append({
       timeMs: this.clock.wallTimeMs(),
@@ -344,7 +358,10 @@ async function resolveListen(listen: string): Promise<Address> {
     const address = found.find(({ family }) => family === 4) ?? found[0]
     return { host: address?.address ?? host, port }
   } catch (error) {
-    throw new FaultlineError('listen_failed', `listen tcp: lookup ${host}: no such host`, { field: 'listen', cause: error })
+    throw new FaultlineError('listen_failed', `listen tcp: lookup ${host}: no such host`, {
+      field: 'listen',
+      cause: error,
+    })
   }
 }
 

@@ -2,6 +2,7 @@
 import type { Static, TObject, TSchema } from '@sinclair/typebox'
 import { Value, ValueErrorType, type ValueError } from '@sinclair/typebox/value'
 import { FaultlineError } from './errors.ts'
+import { nearest } from './nearest.ts'
 
 /**
  * Returns a copy of `value` with the schema's defaults filled in.
@@ -47,7 +48,10 @@ function toFaultlineError(error: ValueError, schema: TSchema, path: string): Fau
     const expected = known.length > 0 ? `one of ${known.join(', ')}` : 'no fields'
     const close = nearest(name, known)
     const hint = close === undefined ? '' : ` (did you mean "${close}"?)`
-    return new FaultlineError('unknown_field', `${field}: unknown field${hint}, expected ${expected}`, { field, expected })
+    return new FaultlineError('unknown_field', `${field}: unknown field${hint}, expected ${expected}`, {
+      field,
+      expected,
+    })
   }
   const expected = describeSchema(error.schema)
   if (error.type === ValueErrorType.ObjectRequiredProperty) {
@@ -90,30 +94,4 @@ export function describeValue(value: unknown): string {
   if (value === undefined) return 'nothing'
   const text = JSON.stringify(value) ?? typeof value
   return text.length > 60 ? `${text.slice(0, 57)}...` : text
-}
-
-/** The known word that a typo most likely meant: at most two edits away. */
-export function nearest(word: string, known: readonly string[]): string | undefined {
-  let best: string | undefined
-  let bestDistance = 3
-  for (const candidate of known) {
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase())
-    if (distance < bestDistance) [best, bestDistance] = [candidate, distance]
-  }
-  return best
-}
-
-/** Levenshtein distance. Words longer than a field name's sensible length are never near. */
-function editDistance(a: string, b: string): number {
-  if (a.length > 64 || b.length > 64) return Infinity
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const substituted = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(substituted, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
-    }
-    row = next
-  }
-  return row[b.length] ?? Infinity
 }

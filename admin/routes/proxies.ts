@@ -10,7 +10,10 @@ export function proxyRoutes(app: FastifyInstance, network: Network): void {
   // The data plane validates bodies, so that embedding and API have the same rules and messages.
   app.post('/proxies', async (request, reply) => {
     const proxy = await network.createProxy(request.body as ProxySpec)
-    return reply.code(201).header('location', `/v1/proxies/${encodeURIComponent(proxy.name)}`).send(viewProxy(proxy))
+    return reply
+      .code(201)
+      .header('location', `/v1/proxies/${encodeURIComponent(proxy.name)}`)
+      .send(viewProxy(proxy))
   })
 
   app.get<{ Params: ProxyPath }>('/proxies/:proxy', (request) => viewProxy(requireProxy(network, request.params)))

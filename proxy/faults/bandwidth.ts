@@ -19,6 +19,9 @@ const MIN_QUEUE_BYTES = 65_536
 class BandwidthStage extends HoldingStage<BandwidthAttributes> {
   /** Until when the line is busy with what has already been passed on. */
   #busyUntilMs = -Infinity
+  /** Since when the line has been sending the front piece, and what it had sent of it under earlier rates. */
+  #startMs = 0
+  #sentBytes = 0
   #offset = 0
 
   override write(chunk: Buffer): void {
@@ -29,16 +32,23 @@ class BandwidthStage extends HoldingStage<BandwidthAttributes> {
     this.#offset += chunk.length
   }
 
-  /** Time under the old rate is spent: bytes that waited through a rate of 0 have not earned a burst. */
+  /**
+   * What the old rate has sent of the front piece stays sent, so that a rate that changes all the time does not stop
+   * the line. Bytes that waited through a rate of 0 have not earned a burst.
+   */
   override update(attributes: BandwidthAttributes): void {
-    this.#busyUntilMs = Math.max(this.#busyUntilMs, this.context.clock.now())
+    const nowMs = this.context.clock.now()
+    if (!this.empty) this.#sentBytes += Math.max(0, nowMs - this.#startMs) * this.#bytesPerMs
+    this.#busyUntilMs = Math.max(this.#busyUntilMs, nowMs)
     super.update(attributes)
   }
 
   protected override dueMs(front: Held): number {
     if (typeof front.item === 'string') return -Infinity
-    const startMs = Math.max(this.#busyUntilMs, front.arrivedMs)
-    return startMs + this.pieceBytes(front.item.length) / this.#bytesPerMs
+    if (this.#bytesPerMs === 0) return Infinity
+    this.#startMs = Math.max(this.#busyUntilMs, front.arrivedMs)
+    const leftBytes = Math.max(0, this.pieceBytes(front.item.length) - this.#sentBytes)
+    return this.#startMs + leftBytes / this.#bytesPerMs
   }
 
   protected override pieceBytes(available: number): number {
@@ -48,14 +58,16 @@ class BandwidthStage extends HoldingStage<BandwidthAttributes> {
   }
 
   protected override passing(_front: Held, bytes: number, dueMs: number): void {
-    if (bytes > 0) this.#busyUntilMs = dueMs
+    if (bytes === 0) return
+    this.#busyUntilMs = dueMs
+    this.#sentBytes = 0
   }
 
   protected override holdLimitBytes(): number {
     return Math.max(MIN_QUEUE_BYTES, this.#bytesPerMs * QUEUE_MS)
   }
 
-  /** KB = 1000 B, so KB/s are bytes a millisecond. Below 0 is as 0: nothing passes, each byte is due never. */
+  /** KB = 1000 B, so KB/s are bytes a millisecond. Below 0 is as 0: nothing passes. */
   get #bytesPerMs(): number {
     return Math.max(0, this.attributes.rate)
   }

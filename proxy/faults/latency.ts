@@ -35,7 +35,7 @@ class LatencyStage extends HoldingStage<LatencyAttributes> {
       this.next.write(chunk)
       return
     }
-    for (let rest = chunk; rest.length > 0; ) {
+    for (let rest = chunk; rest.length > 0;) {
       const bytes = Math.min(rest.length, this.#enterSegment())
       this.hold(bytes === rest.length ? rest : rest.subarray(0, bytes), this.#segmentDelayMs)
       this.#offset += bytes

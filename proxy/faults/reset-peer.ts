@@ -1,5 +1,5 @@
 // RST instead of an answer.
-import { defineFault, Schema, HoldingStage, type StageContext } from './fault.ts'
+import { defineFault, Schema, HoldingStage, type Signal, type StageContext } from './fault.ts'
 
 export interface ResetPeerAttributes {
   readonly timeout: number
@@ -14,6 +14,8 @@ const IDLE_GRACE_MS = 50
 class ResetPeerStage extends HoldingStage<ResetPeerAttributes> {
   readonly #startMs: number
   #timer: unknown
+  /** The RST has been sent on; it may still be held by a fault behind this one. */
+  #done = false
 
   constructor(attributes: ResetPeerAttributes, context: StageContext) {
     super(attributes, context)
@@ -35,6 +37,10 @@ class ResetPeerStage extends HoldingStage<ResetPeerAttributes> {
     else this.hold(chunk)
   }
 
+  protected override hold(item: Buffer | Signal): void {
+    if (!this.#done) super.hold(item)
+  }
+
   override remove(): void {
     this.context.clock.clearTimer(this.#timer)
     super.remove()
@@ -51,6 +57,7 @@ class ResetPeerStage extends HoldingStage<ResetPeerAttributes> {
 
   #arm(): void {
     this.context.clock.clearTimer(this.#timer)
+    if (this.#done) return
     const leftMs = this.#resetMs - this.context.clock.now()
     // The clock may wake early (long waits, whole milliseconds), so look at it again then.
     this.#timer = this.context.clock.setTimer(() => (this.#due ? this.#reset() : this.#arm()), leftMs)
@@ -66,6 +73,8 @@ class ResetPeerStage extends HoldingStage<ResetPeerAttributes> {
   }
 
   #reset(): void {
+    if (this.#done) return
+    this.#done = true
     this.dispose()
     this.context.record('reset')
     this.next.reset()

@@ -6,8 +6,12 @@ export interface SlowCloseAttributes {
 }
 
 class SlowCloseStage extends HoldingStage<SlowCloseAttributes> {
+  /**
+   * Bytes behind a held close come when the fault that closed was removed. It had destroyed some: with that gap before
+   * them, these must not arrive.
+   */
   override write(chunk: Buffer): void {
-    this.next.write(chunk)
+    if (this.empty) this.next.write(chunk)
   }
 
   override end(): void {

@@ -71,7 +71,8 @@ class TimeoutStage extends Stage<TimeoutAttributes> {
 export const timeout = defineFault<TimeoutAttributes>({
   type: 'timeout',
   layer: 'stream',
-  describe: 'Stops all data and closes the connection after the timeout; at 0 it stays open until the fault is removed.',
+  describe:
+    'Stops all data and closes the connection after the timeout; at 0 it stays open until the fault is removed.',
   schema: Schema.Object({
     timeout: Schema.Integer({ default: 0, minimum: 0, description: 'Time in milliseconds; 0 = never.' }),
   }),

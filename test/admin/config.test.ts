@@ -31,7 +31,13 @@ test('proxies come with their toxics, in place before the first connection', asy
     a: {
       enabled: true,
       toxics: [
-        { name: 'latency_upstream', type: 'latency', stream: 'upstream', toxicity: 0.5, attributes: { latency: 5, jitter: 0 } },
+        {
+          name: 'latency_upstream',
+          type: 'latency',
+          stream: 'upstream',
+          toxicity: 0.5,
+          attributes: { latency: 5, jitter: 0 },
+        },
         { name: 'n', type: 'noop', stream: 'downstream', toxicity: 1 },
       ],
     },
@@ -40,7 +46,9 @@ test('proxies come with their toxics, in place before the first connection', asy
 })
 
 test('fields that mean nothing are warned of, with a suggestion', async () => {
-  const { warnings } = await load('[{ "name": "a", "upstream": "x:1", "lisen": "x:1", "toxics": [{ "type": "noop", "note": 1 }] }]')
+  const { warnings } = await load(
+    '[{ "name": "a", "upstream": "x:1", "lisen": "x:1", "toxics": [{ "type": "noop", "note": 1 }] }]',
+  )
   expect(warnings).toEqual([
     '[0].lisen: unknown field, ignored (did you mean "listen"?)',
     '[0].toxics[0].note: unknown field, ignored (did you mean "name"?)',
@@ -61,10 +69,22 @@ describe('a broken file is refused, saying where and what was expected', () => {
     [`[{ ${proxy}, "enabled": "no" }]`, /\[0\]\.enabled: expected true or false, got "no"/],
     [`[{ ${proxy}, "toxics": {} }]`, /\[0\]\.toxics: expected an array of toxics, got {}/],
     [`[{ ${proxy}, "toxics": [{}] }]`, /\[0\]\.toxics\[0\]\.type: unknown fault type nothing, expected one of latency/],
-    [`[{ ${proxy}, "toxics": [{ "type": "laten" }] }]`, /\[0\]\.toxics\[0\]\.type: unknown fault type "laten".*did you mean "latency"/],
-    [`[{ ${proxy}, "toxics": [{ "type": "noop", "stream": "x" }] }]`, /toxics\[0\]\.direction: expected "upstream" or "downstream", got "x"/],
-    [`[{ ${proxy}, "toxics": [{ "type": "noop", "toxicity": 7 }] }]`, /toxics\[0\]\.probability: expected a number from 0 to 1, got 7/],
-    [`[{ ${proxy}, "toxics": [{ "type": "latency", "attributes": { "latency": "1s" } }] }]`, /attributes\.latency: expected an integer ≥ 0, got "1s"/],
+    [
+      `[{ ${proxy}, "toxics": [{ "type": "laten" }] }]`,
+      /\[0\]\.toxics\[0\]\.type: unknown fault type "laten".*did you mean "latency"/,
+    ],
+    [
+      `[{ ${proxy}, "toxics": [{ "type": "noop", "stream": "x" }] }]`,
+      /toxics\[0\]\.direction: expected "upstream" or "downstream", got "x"/,
+    ],
+    [
+      `[{ ${proxy}, "toxics": [{ "type": "noop", "toxicity": 7 }] }]`,
+      /toxics\[0\]\.probability: expected a number from 0 to 1, got 7/,
+    ],
+    [
+      `[{ ${proxy}, "toxics": [{ "type": "latency", "attributes": { "latency": "1s" } }] }]`,
+      /attributes\.latency: expected an integer ≥ 0, got "1s"/,
+    ],
   ])('%s', async (text, message) => {
     await expect(load(text)).rejects.toThrow(message)
   })

@@ -42,14 +42,18 @@ test('bytes are counted while connections live, by direction and proxy', async (
 })
 
 test('injections, held bytes and reached limits are counted', async () => {
-  const admin = await start({ proxies: [{ name: 'p', upstream: echo.address, faults: [{ type: 'latency', attributes: { latency: 60_000 } }] }] })
+  const admin = await start({
+    proxies: [{ name: 'p', upstream: echo.address, faults: [{ type: 'latency', attributes: { latency: 60_000 } }] }],
+  })
   const client = await RawSocket.connect(portOf(admin.network.proxy('p')!))
   client.write('hello')
   await expect.poll(() => metrics(admin)).toContain('faultline_injections_total{proxy="p",type="latency"} 1\n')
   expect(await metrics(admin)).toMatch(/faultline_proxy_held_bytes{proxy="p"} [1-9]/)
   // More than the 16 MiB that a fault may hold; the echo stops, as its answers do not get through.
   client.write(Buffer.alloc(40 * 1024 * 1024))
-  await expect.poll(() => metrics(admin), { timeout: 10_000 }).toMatch(/faultline_proxy_held_limits_reached_total{proxy="p"} [1-9]/)
+  await expect
+    .poll(() => metrics(admin), { timeout: 10_000 })
+    .toMatch(/faultline_proxy_held_limits_reached_total{proxy="p"} [1-9]/)
   client.destroy()
 })
 
@@ -60,7 +64,9 @@ test("a removed proxy's metrics are gone", async () => {
 })
 
 test("Toxiproxy's metrics can be left out and Node's added", async () => {
-  const text = await metrics(await start({ proxyMetrics: false, runtimeMetrics: true, proxies: [{ name: 'p', upstream: 'x:1' }] }))
+  const text = await metrics(
+    await start({ proxyMetrics: false, runtimeMetrics: true, proxies: [{ name: 'p', upstream: 'x:1' }] }),
+  )
   expect(text).not.toContain('toxiproxy_')
   expect(text).toContain('nodejs_eventloop_lag_seconds')
   expect(text).toContain('faultline_build_info')

@@ -1,6 +1,6 @@
 // Toxiproxy's own Node client, unchanged, against real traffic.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { Proxy, Toxiproxy, Toxic } from 'toxiproxy-node-client'
+import { Toxiproxy, type Proxy, type Toxic } from 'toxiproxy-node-client'
 import { startAdminServer, type AdminServer } from '../../admin/index.ts'
 import { RawServer, RawSocket } from '../support/sockets.ts'
 
@@ -21,7 +21,7 @@ afterAll(async () => {
 })
 
 beforeEach(async () => {
-  for (const { name } of [...server.network.proxies]) await server.network.removeProxy(name)
+  for (const { name } of server.network.proxies) await server.network.removeProxy(name)
   proxy = await client.createProxy({ name: 'echo', listen: '127.0.0.1:0', upstream: echo.address })
 })
 
@@ -37,8 +37,12 @@ async function roundTripMs(socket: RawSocket, text: string): Promise<number> {
   return performance.now() - startMs
 }
 
-function addToxic(type: string, attributes: object, stream: 'upstream' | 'downstream' = 'downstream'): Promise<Toxic<unknown>> {
-  return proxy.addToxic({ name: 't', type: type as 'latency', stream, toxicity: 1, attributes } as never)
+function addToxic(
+  type: string,
+  attributes: object,
+  stream: 'upstream' | 'downstream' = 'downstream',
+): Promise<Toxic<unknown>> {
+  return proxy.addToxic<unknown>({ name: 't', type: type as 'latency', stream, toxicity: 1, attributes })
 }
 
 describe('proxies', () => {

@@ -10,9 +10,10 @@ interface Step {
   readonly response: { status: number; contentType?: string; body?: unknown }
 }
 
-const recordings = JSON.parse(
-  readFileSync(join(import.meta.dirname, 'toxiproxy-recordings.json'), 'utf8'),
-) as { name: string; steps: Step[] }[]
+const recordings = JSON.parse(readFileSync(join(import.meta.dirname, 'toxiproxy-recordings.json'), 'utf8')) as {
+  name: string
+  steps: Step[]
+}[]
 
 /** One recording needs a port that is in use: the recorded server's own. */
 const PORT = 28474
@@ -29,7 +30,7 @@ test('there are 87 recordings', () => {
 
 for (const { name, steps } of recordings) {
   test(`answers like Toxiproxy: ${name}`, async () => {
-    for (const proxy of [...server.network.proxies]) await server.network.removeProxy(proxy.name)
+    for (const proxy of server.network.proxies) await server.network.removeProxy(proxy.name)
     for (const { request, response } of steps) {
       const answer = await send(request)
       expect(answer.status).toBe(response.status)
@@ -78,15 +79,14 @@ function send({ method, path, body, headers = {} }: Step['request']): Promise<An
   return new Promise((resolve, reject) => {
     const request = httpRequest({ port: PORT, host: '127.0.0.1', method, path, headers: Object.fromEntries(given) })
     request.on('error', reject)
-    request.on('response', async (response) => {
-      const chunks: Buffer[] = []
-      for await (const chunk of response) chunks.push(chunk as Buffer)
-      const text = Buffer.concat(chunks).toString()
-      resolve({
-        status: response.statusCode ?? 0,
-        contentType: response.headers['content-type'],
-        requestId: response.headers['x-toxiproxy-request-id'],
-        body: parse(text),
+    request.on('response', (response) => {
+      let text = ''
+      response.setEncoding('utf8')
+      response.on('data', (chunk: string) => (text += chunk))
+      response.on('end', () => {
+        const { statusCode: status = 0, headers: got } = response
+        const { 'content-type': contentType, 'x-toxiproxy-request-id': requestId } = got
+        resolve({ status, contentType, requestId, body: parse(text) })
       })
     })
     request.end(body)

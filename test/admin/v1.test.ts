@@ -21,7 +21,11 @@ type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'PUT'
 
 async function call(method: Method, url: string, body?: unknown): Promise<{ status: number; type: string; body: any }> {
   const answer = await app.inject({ method, url, ...(body !== undefined && { payload: body as object }) })
-  return { status: answer.statusCode, type: String(answer.headers['content-type'] ?? ''), body: answer.body ? answer.json() : undefined }
+  return {
+    status: answer.statusCode,
+    type: String(answer.headers['content-type'] ?? ''),
+    body: answer.body ? answer.json() : undefined,
+  }
 }
 
 const spec = { name: 'p', upstream: '127.0.0.1:1' }
@@ -37,7 +41,17 @@ describe('proxies', () => {
       name: 'p',
       protocol: 'tcp',
       enabled: true,
-      faults: [{ name: 'latency_upstream', type: 'latency', layer: 'stream', direction: 'upstream', probability: 1, attributes: { latency: 5, jitter: 0 }, injections: 0 }],
+      faults: [
+        {
+          name: 'latency_upstream',
+          type: 'latency',
+          layer: 'stream',
+          direction: 'upstream',
+          probability: 1,
+          attributes: { latency: 5, jitter: 0 },
+          injections: 0,
+        },
+      ],
     })
     expect(created.body.listen).toMatch(/^127\.0\.0\.1:\d+$/)
     expect((await call('GET', '/v1/proxies')).body.proxies).toHaveLength(1)
@@ -80,7 +94,14 @@ describe('injections', () => {
   test('are listed with the seed, filtered and limited', async () => {
     for (let i = 1; i <= 5; i++) {
       network.injections.append({
-        timeMs: i, proxy: i % 2 ? 'a' : 'b', connection: 1, direction: 'upstream', fault: 'f', type: 'noop', action: 'x', detail: {},
+        timeMs: i,
+        proxy: i % 2 ? 'a' : 'b',
+        connection: 1,
+        direction: 'upstream',
+        fault: 'f',
+        type: 'noop',
+        action: 'x',
+        detail: {},
       })
     }
     const all = (await call('GET', '/v1/injections')).body
@@ -105,7 +126,14 @@ describe('bad input', () => {
     ['POST', '/v1/proxies', { ...spec, name: 'q', listen: 'nonsense' }, 400, 'invalid_address', 'listen'],
     ['POST', '/v1/proxies', { ...spec, name: 'q', listen: '127.0.0.1:99999' }, 400, 'invalid_address', 'listen'],
     ['POST', '/v1/proxies', { ...spec, name: 'q', faults: 'latency' }, 400, 'invalid_value', 'faults'],
-    ['POST', '/v1/proxies', { ...spec, name: 'q', faults: [{ type: 'latncy' }] }, 400, 'unknown_fault_type', 'faults.0.type'],
+    [
+      'POST',
+      '/v1/proxies',
+      { ...spec, name: 'q', faults: [{ type: 'latncy' }] },
+      400,
+      'unknown_fault_type',
+      'faults.0.type',
+    ],
     ['POST', '/v1/proxies', { ...spec, name: 'q', faults: [null] }, 400, 'unknown_fault_type', 'faults.0.type'],
     ['POST', '/v1/proxies', spec, 409, 'proxy_exists', 'name'],
     ['GET', '/v1/proxies/none', undefined, 404, 'proxy_not_found', undefined],
@@ -118,9 +146,30 @@ describe('bad input', () => {
     ['POST', '/v1/proxies/p/faults', { type: 'noop', direction: 'sideways' }, 400, 'invalid_value', 'direction'],
     ['POST', '/v1/proxies/p/faults', { type: 'noop', probability: 2 }, 400, 'invalid_value', 'probability'],
     ['POST', '/v1/proxies/p/faults', { type: 'noop', probabilty: 1 }, 400, 'unknown_field', 'probabilty'],
-    ['POST', '/v1/proxies/p/faults', { type: 'latency', attributes: { latency: -1 } }, 400, 'invalid_value', 'attributes.latency'],
-    ['POST', '/v1/proxies/p/faults', { type: 'latency', attributes: { latency: 1.5 } }, 400, 'invalid_value', 'attributes.latency'],
-    ['POST', '/v1/proxies/p/faults', { type: 'latency', attributes: { latncy: 1 } }, 400, 'unknown_field', 'attributes.latncy'],
+    [
+      'POST',
+      '/v1/proxies/p/faults',
+      { type: 'latency', attributes: { latency: -1 } },
+      400,
+      'invalid_value',
+      'attributes.latency',
+    ],
+    [
+      'POST',
+      '/v1/proxies/p/faults',
+      { type: 'latency', attributes: { latency: 1.5 } },
+      400,
+      'invalid_value',
+      'attributes.latency',
+    ],
+    [
+      'POST',
+      '/v1/proxies/p/faults',
+      { type: 'latency', attributes: { latncy: 1 } },
+      400,
+      'unknown_field',
+      'attributes.latncy',
+    ],
     ['POST', '/v1/proxies/p/faults', { type: 'latency', attributes: [] }, 400, 'invalid_value', 'attributes'],
     ['POST', '/v1/proxies/p/faults', { type: 'noop' }, 409, 'fault_exists', 'name'],
     ['PATCH', '/v1/proxies/p/faults/noop_downstream', { type: 'latency' }, 400, 'unknown_field', 'type'],
@@ -139,10 +188,16 @@ describe('bad input', () => {
     const before = (await call('GET', '/v1/proxies')).body
     const answer = await call(method, url, body)
     expect(answer.type).toBe('application/problem+json; charset=utf-8')
-    expect(answer.body).toMatchObject({ status, code, type: `urn:faultline:problem:${code}`, title: expect.any(String) })
+    expect(answer.body).toMatchObject({
+      status,
+      code,
+      type: `urn:faultline:problem:${code}`,
+      title: expect.any(String),
+    })
     expect(answer.status).toBe(status)
     expect(answer.body.field).toBe(field)
-    if (field !== undefined && code !== 'proxy_exists' && code !== 'fault_exists') expect(answer.body.detail).toMatch(/expected|missing port|invalid port/)
+    if (field !== undefined && code !== 'proxy_exists' && code !== 'fault_exists')
+      expect(answer.body.detail).toMatch(/expected|missing port|invalid port/)
     expect((await call('GET', '/v1/proxies')).body).toEqual(before)
   })
 
@@ -150,15 +205,29 @@ describe('bad input', () => {
     const headers = { 'content-type': 'application/json' }
     const broken = await app.inject({ method: 'POST', url: '/v1/proxies', headers, payload: '{"name":' })
     expect(broken.json()).toMatchObject({ status: 400, code: 'invalid_value', field: 'body', expected: 'JSON' })
-    const form = await app.inject({ method: 'POST', url: '/v1/proxies', headers: { 'content-type': 'text/plain' }, payload: '{}' })
+    const form = await app.inject({
+      method: 'POST',
+      url: '/v1/proxies',
+      headers: { 'content-type': 'text/plain' },
+      payload: '{}',
+    })
     expect(form.json()).toMatchObject({ status: 415, code: 'unsupported_media_type' })
-    const large = await app.inject({ method: 'POST', url: '/v1/proxies', headers, payload: `"${'x'.repeat(2_000_000)}"` })
+    const large = await app.inject({
+      method: 'POST',
+      url: '/v1/proxies',
+      headers,
+      payload: `"${'x'.repeat(2_000_000)}"`,
+    })
     expect(large.json()).toMatchObject({ status: 413, code: 'body_too_large' })
   })
 
   test('a suggestion comes with a typo', async () => {
-    expect((await call('POST', '/v1/proxies', { ...spec, lisen: 'a:1' })).body.detail).toContain('did you mean "listen"?')
+    expect((await call('POST', '/v1/proxies', { ...spec, lisen: 'a:1' })).body.detail).toContain(
+      'did you mean "listen"?',
+    )
     await call('POST', '/v1/proxies', spec)
-    expect((await call('POST', '/v1/proxies/p/faults', { type: 'latncy' })).body.detail).toContain('did you mean "latency"?')
+    expect((await call('POST', '/v1/proxies/p/faults', { type: 'latncy' })).body.detail).toContain(
+      'did you mean "latency"?',
+    )
   })
 })

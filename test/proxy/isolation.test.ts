@@ -29,45 +29,49 @@ async function expectOthersUndisturbed(served: Served, otherPort: number): Promi
 }
 
 describe('memory', () => {
-  test('stays bounded when a reader stops for 5 s while 200 MB are offered, and every byte arrives', { timeout: 60_000 }, async () => {
-    await using served = await startServed()
-    const offered = 200 * MB
-    await using upstream = await RawServer.start(({ socket }) => {
-      socket.on('error', () => {})
-      const chunk = Buffer.alloc(MB, 'x')
-      let left = offered
-      const push = (): void => {
-        while (left > 0) {
-          left -= chunk.length
-          if (!socket.write(chunk)) return void socket.once('drain', push)
+  test(
+    'stays bounded when a reader stops for 5 s while 200 MB are offered, and every byte arrives',
+    { timeout: 60_000 },
+    async () => {
+      await using served = await startServed()
+      const offered = 200 * MB
+      await using upstream = await RawServer.start(({ socket }) => {
+        socket.on('error', () => {})
+        const chunk = Buffer.alloc(MB, 'x')
+        let left = offered
+        const push = (): void => {
+          while (left > 0) {
+            left -= chunk.length
+            if (!socket.write(chunk)) return void socket.once('drain', push)
+          }
+          socket.end()
         }
-        socket.end()
+        push()
+      })
+      const port = await served.proxy('p', upstream.address)
+      const warm = await RawSocket.connect(port)
+      warm.destroy()
+      const idle = served.residentBytes()
+      const client = await RawSocket.connect(port)
+      client.socket.pause()
+      let peak = 0
+      const endMs = performance.now() + 5000
+      while (performance.now() < endMs) {
+        peak = Math.max(peak, served.residentBytes())
+        await new Promise((resolve) => setTimeout(resolve, 50)) // sampling, not synchronisation
       }
-      push()
-    })
-    const port = await served.proxy('p', upstream.address)
-    const warm = await RawSocket.connect(port)
-    warm.destroy()
-    const idle = served.residentBytes()
-    const client = await RawSocket.connect(port)
-    client.socket.pause()
-    let peak = 0
-    const endMs = performance.now() + 5000
-    while (performance.now() < endMs) {
-      peak = Math.max(peak, served.residentBytes())
-      await new Promise((resolve) => setTimeout(resolve, 50)) // sampling, not synchronisation
-    }
-    client.socket.removeAllListeners('data') // 200 MB are counted, not kept
-    let received = 0
-    client.socket.on('data', (chunk) => (received += chunk.length))
-    client.socket.resume()
-    while (client.ending === 'open') {
-      peak = Math.max(peak, served.residentBytes())
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    }
-    expect(received).toBe(offered)
-    expect((peak - idle) / MB).toBeLessThan(64)
-  })
+      client.socket.removeAllListeners('data') // 200 MB are counted, not kept
+      let received = 0
+      client.socket.on('data', (chunk) => (received += chunk.length))
+      client.socket.resume()
+      while (client.ending === 'open') {
+        peak = Math.max(peak, served.residentBytes())
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      }
+      expect(received).toBe(offered)
+      expect((peak - idle) / MB).toBeLessThan(64)
+    },
+  )
 
   test('stays bounded when faults hold what is offered', { timeout: 60_000 }, async () => {
     await using served = await startServed()
@@ -159,7 +163,9 @@ test('running out of file descriptors fails the connections that need one, and e
   const sockets = Array.from({ length: 200 }, () => new RawSocket(net.connect(port, '127.0.0.1')))
   cleanup.push(() => sockets.forEach((socket) => socket.destroy()))
   // Each proxied connection takes two descriptors, so most of the 200 must fail, and those that fail are told.
-  await expect.poll(() => sockets.filter(({ ending }) => ending !== 'open').length, { timeout: 10_000 }).toBeGreaterThan(150)
+  await expect
+    .poll(() => sockets.filter(({ ending }) => ending !== 'open').length, { timeout: 10_000 })
+    .toBeGreaterThan(150)
   expect(served.process.exitCode).toBeNull()
   for (const socket of sockets) socket.destroy()
   await expect.poll(async () => (await served.api('/v1/proxies/p')).connections, { timeout: 10_000 }).toBe(0)
@@ -182,7 +188,7 @@ async function startBlackhole(): Promise<string> {
   child.kill('SIGSTOP')
   const fillers: net.Socket[] = []
   cleanup.push(() => fillers.forEach((socket) => socket.destroy()))
-  for (let hanging = false; !hanging && fillers.length < 20; ) {
+  for (let hanging = false; !hanging && fillers.length < 20;) {
     const socket = net.connect(port, '127.0.0.1')
     fillers.push(socket)
     hanging = await new Promise((resolve) => {

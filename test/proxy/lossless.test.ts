@@ -13,7 +13,9 @@ const LANES = 8
 /** Faults that delay, cut or throttle, none that destroys. Small numbers, so that a run takes milliseconds. */
 const losslessFault = fc.oneof(
   fc.record({ latency: fc.nat(6), jitter: fc.nat(6) }).map((attributes) => ({ type: 'latency', attributes })),
-  fc.record({ rate: fc.integer({ min: 2_000, max: 200_000 }) }).map((attributes) => ({ type: 'bandwidth', attributes })),
+  fc
+    .record({ rate: fc.integer({ min: 2_000, max: 200_000 }) })
+    .map((attributes) => ({ type: 'bandwidth', attributes })),
   fc
     .record({ average_size: fc.integer({ min: 200, max: 5_000 }), size_variation: fc.nat(300), delay: fc.nat(100) })
     .map((attributes) => ({ type: 'slicer', attributes })),
@@ -32,7 +34,10 @@ type Step =
 
 const name = fc.nat(4)
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('send' as const), bytes: fc.oneof(fc.nat(300), fc.nat(90_000)) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ do: fc.constant('send' as const), bytes: fc.oneof(fc.nat(300), fc.nat(90_000)) }),
+  },
   {
     weight: 3,
     arbitrary: fc.record({
@@ -44,7 +49,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   {
     weight: 1,
-    arbitrary: fc.record({ do: fc.constant('update' as const), name, fault: losslessFault, probability: fc.constantFrom(0, 0.5, 1) }),
+    arbitrary: fc.record({
+      do: fc.constant('update' as const),
+      name,
+      fault: losslessFault,
+      probability: fc.constantFrom(0, 0.5, 1),
+    }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('remove' as const), name }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('turn' as const) }) },
@@ -81,7 +91,7 @@ async function run(proxied: Proxied, steps: readonly Step[]): Promise<void> {
   client.end()
   server.end()
   // What would wait for hours is let go; all else must arrive by itself.
-  for (const fault of [...proxied.proxy.faults]) if (fault.type === 'reset_peer') proxied.proxy.removeFault(fault.name)
+  for (const fault of proxied.proxy.faults) if (fault.type === 'reset_peer') proxied.proxy.removeFault(fault.name)
   expect(await client.untilEnded(10_000)).toBe('FIN')
   expect(await server.untilEnded(10_000)).toBe('FIN')
   expect(client.received.equals(source.subarray(0, sent))).toBe(true)

@@ -4,7 +4,8 @@ import { describe, expect, test, vi } from 'vitest'
 import { formatAddress, parseAddress } from '../../proxy/address.ts'
 import { ManualClock, systemClock } from '../../proxy/clock.ts'
 import { InjectionLog, type Injection } from '../../proxy/injection-log.ts'
-import { nearest, validate } from '../../proxy/validate.ts'
+import { nearest } from '../../proxy/nearest.ts'
+import { validate } from '../../proxy/validate.ts'
 import { version } from '../../proxy/version.ts'
 import manifest from '../../package.json' with { type: 'json' }
 
@@ -24,12 +25,23 @@ describe('addresses', () => {
     expect(formatAddress(address.host, address.port)).toBe(text)
   })
 
-  test.each(['', 'host', 'host:', 'host:x', 'host:-1', 'host:65536', 'host:1e3', '::1:80', '[::1]', 'http://host:80', 'host: 80'])(
-    '%j is refused, naming the field',
-    (text) => {
-      expect(() => parseAddress(text, 'listen')).toThrow(expect.objectContaining({ code: 'invalid_address', field: 'listen' }))
-    },
-  )
+  test.each([
+    '',
+    'host',
+    'host:',
+    'host:x',
+    'host:-1',
+    'host:65536',
+    'host:1e3',
+    '::1:80',
+    '[::1]',
+    'http://host:80',
+    'host: 80',
+  ])('%j is refused, naming the field', (text) => {
+    expect(() => parseAddress(text, 'listen')).toThrow(
+      expect.objectContaining({ code: 'invalid_address', field: 'listen' }),
+    )
+  })
 })
 
 describe('the manual clock', () => {
@@ -68,7 +80,14 @@ describe('the system clock', () => {
 
 describe('the injection log', () => {
   const entry: Omit<Injection, 'sequence'> = {
-    timeMs: 0, proxy: 'p', connection: 1, direction: 'upstream', fault: 'f', type: 't', action: 'a', detail: {},
+    timeMs: 0,
+    proxy: 'p',
+    connection: 1,
+    direction: 'upstream',
+    fault: 'f',
+    type: 't',
+    action: 'a',
+    detail: {},
   }
 
   test('keeps the latest, and counts all', () => {

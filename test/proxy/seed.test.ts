@@ -52,7 +52,7 @@ async function connectMany(proxied: Proxied, count: number): Promise<Pair[]> {
 }
 
 async function sendInChunks({ socket }: RawSocket, chunkBytes: () => number): Promise<void> {
-  for (let offset = 0; offset < BYTES; ) {
+  for (let offset = 0; offset < BYTES;) {
     const end = offset + chunkBytes()
     socket.write(data.subarray(offset, end))
     offset = end
@@ -89,14 +89,18 @@ describe('the same seed gives the same injections', () => {
 
 describe('the draw of a probability', () => {
   test('is made once for a connection: other faults, updates and coming back do not change it', async () => {
-    await using proxied = await startProxied([{ type: 'slicer', name: 's', probability: 0.5, attributes: { average_size: 10 } }])
+    await using proxied = await startProxied([
+      { type: 'slicer', name: 's', probability: 0.5, attributes: { average_size: 10 } },
+    ])
     const pairs = await connectMany(proxied, 40)
     const sliced = async (): Promise<number[]> => {
       const before = proxied.network.injections.total
       const expected = pairs[0]!.client.receivedBytes + 100
       for (const { server } of pairs) server.write(Buffer.alloc(100))
       await Promise.all(pairs.map(({ client }) => client.untilBytes(expected)))
-      return [...new Set(proxied.network.injections.entries({ since: before, fault: 's' }).map((i) => i.connection))].toSorted()
+      return [
+        ...new Set(proxied.network.injections.entries({ since: before, fault: 's' }).map((i) => i.connection)),
+      ].toSorted((a, b) => a - b)
     }
     const chosen = await sliced()
     expect(chosen.length).toBeGreaterThan(5)
@@ -137,7 +141,8 @@ describe('random numbers', () => {
 
   test('of a key are the same for ever', () => {
     const random = new Random(7, 'p', 1, 'upstream', 'f')
-    expect([random.next(), random.next(), random.at(0), random.at(2 ** 40)].map((x) => x.toFixed(9))).toMatchInlineSnapshot(`
+    expect([random.next(), random.next(), random.at(0), random.at(2 ** 40)].map((x) => x.toFixed(9)))
+      .toMatchInlineSnapshot(`
       [
         "0.211937627",
         "0.988916026",

@@ -139,13 +139,16 @@ describe('an upstream that cannot be reached', () => {
     expect(await client.untilEnded()).toBe('ECONNRESET')
   })
 
-  test.each(['nowhere', 'no-such-host.invalid:80', '127.0.0.1:0'])('when it is %s, the client is reset', async (upstream) => {
-    await using network = new Network()
-    const proxy = await network.createProxy({ name: 'p', upstream })
-    const client = new RawSocket(net.connect(portOf(proxy), '127.0.0.1')) // may be reset before it knows it's connected
-    expect(await client.untilEnded()).toBe('ECONNRESET')
-    expect(proxy.counters.failedDials).toBe(1)
-  })
+  test.each(['nowhere', 'no-such-host.invalid:80', '127.0.0.1:0'])(
+    'when it is %s, the client is reset',
+    async (upstream) => {
+      await using network = new Network()
+      const proxy = await network.createProxy({ name: 'p', upstream })
+      const client = new RawSocket(net.connect(portOf(proxy), '127.0.0.1')) // may be reset before it knows it's connected
+      expect(await client.untilEnded()).toBe('ECONNRESET')
+      expect(proxy.counters.failedDials).toBe(1)
+    },
+  )
 })
 
 describe('backpressure', () => {

@@ -29,7 +29,10 @@ export async function startServed(...flags: string[]): Promise<Served> {
   const url = `http://127.0.0.1:${port}`
   const api: Served['api'] = async (path, body, method = body === undefined ? 'GET' : 'POST') => {
     const headers = { 'content-type': 'application/json' }
-    const answer = await fetch(url + path, { method, ...(body !== undefined && { headers, body: JSON.stringify(body) }) })
+    const answer = await fetch(url + path, {
+      method,
+      ...(body !== undefined && { headers, body: JSON.stringify(body) }),
+    })
     const text = await answer.text()
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`)
     return text === '' ? undefined : JSON.parse(text)

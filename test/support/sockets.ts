@@ -123,7 +123,7 @@ export class RawSocket {
   }
 
   #wake(): void {
-    for (const waiter of [...this.#waiters]) waiter()
+    for (const waiter of this.#waiters) waiter()
   }
 }
 

@@ -1,0 +1,14 @@
+// The one list of targets, in the order of the tables.
+
+import { direct } from './direct.mjs'
+import { faultline, faultlineWithLatency0 } from './faultline.mjs'
+import { haproxy } from './haproxy.mjs'
+import { httpProxy } from './http-proxy.mjs'
+import { naive } from './naive.mjs'
+import { toxiproxy } from './toxiproxy.mjs'
+
+/** @type {import('./target.mjs').Target[]} */
+export const targets = [direct, faultline, faultlineWithLatency0, naive, haproxy, toxiproxy, httpProxy]
+
+/** Those that every other target is compared with. */
+export const peers = ['direct', 'naive', 'haproxy', 'toxiproxy']
