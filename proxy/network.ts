@@ -103,7 +103,7 @@ export class Network implements ProxyHost {
     try {
       if (enabled) await proxy.enable()
       if (this.#closed) {
-        await proxy.disable()
+        await proxy.close()
         throw new FaultlineError('network_closed', 'the network was closed while the proxy was being created')
       }
       this.#proxies.set(name, proxy)
@@ -122,7 +122,7 @@ export class Network implements ProxyHost {
     const proxy = this.#proxies.get(name)
     if (!proxy) throw new FaultlineError('proxy_not_found', `there is no proxy named "${name}"`)
     this.#proxies.delete(name)
-    await proxy.disable()
+    await proxy.close()
     this.injections.forgetProxy(name)
   }
 

@@ -79,6 +79,7 @@ export class FaultProxy implements ConnectionHost {
   #upstreamAddress: Address | undefined
   #server: Server | undefined
   #keepAliveSweep: NodeJS.Timeout | undefined
+  #closed = false
   #lastError: Error | undefined
   /** Starts and stops happen one after the other. */
   #queue: Promise<unknown> = Promise.resolve()
@@ -152,6 +153,12 @@ export class FaultProxy implements ConnectionHost {
     return this.#inTurn(() => this.#stop())
   }
 
+  /** Disables it for good: for a proxy that is removed. */
+  close(): Promise<void> {
+    this.#closed = true
+    return this.disable()
+  }
+
   /**
    * Changes listen address, upstream or enabled state. A changed address restarts the proxy and drops its connections.
    *
@@ -193,6 +200,7 @@ export class FaultProxy implements ConnectionHost {
 
   async #start(): Promise<void> {
     if (this.#server) return
+    if (this.#closed) throw new FaultlineError('proxy_not_found', `proxy "${this.name}" has been removed`)
     const server = createListener((socket) => this.#accept(socket))
     const address = await listenOn(server, this.#listen)
     // E.g. EMFILE: the connection is lost, the listener lives on.

@@ -9,7 +9,8 @@ try {
   const pack = run('npm', ['pack', '--silent', '--pack-destination', folder], { stdio: ['ignore', 'pipe', 'inherit'] })
   const tarball = join(folder, pack.stdout.toString().trim().split('\n').at(-1))
   run('npx', ['--no-install', 'publint', '--strict', tarball])
-  run('npx', ['--no-install', 'attw', '--no-emoji', tarball])
+  // Not the resolution of Node 10, which knows no subpaths.
+  run('npx', ['--no-install', 'attw', '--no-emoji', '--profile', 'node16', tarball])
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }

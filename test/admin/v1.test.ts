@@ -221,6 +221,13 @@ describe('bad input', () => {
     expect(large.json()).toMatchObject({ status: 413, code: 'body_too_large' })
   })
 
+  test('a web page is refused on every path', async () => {
+    for (const url of ['/v1/proxies', '/proxies', '/healthz', '/metrics', '/nope']) {
+      const answer = await app.inject({ method: 'GET', url, headers: { 'user-agent': 'Mozilla/5.0 (X11)' } })
+      expect(answer.statusCode).toBe(403)
+    }
+  })
+
   test('a suggestion comes with a typo', async () => {
     expect((await call('POST', '/v1/proxies', { ...spec, lisen: 'a:1' })).body.detail).toContain(
       'did you mean "listen"?',

@@ -74,6 +74,16 @@ test('commands given at once are carried out one after the other', async () => {
   await proxied.connect()
 })
 
+test('a proxy that is removed while it is being changed listens to nobody afterwards', async () => {
+  await using proxied = await startProxied()
+  const { network, proxy } = proxied
+  const port = portOf(proxy)
+  const removed = network.removeProxy('p')
+  expect(await codeOf(proxy.update({ upstream: '127.0.0.1:1', enabled: true }))).toBe('proxy_not_found')
+  await removed
+  await expect(RawSocket.connect(port)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+})
+
 test('of two proxies created at once with one name, one is', async () => {
   await using network = new Network()
   const create = (): Promise<unknown> => network.createProxy({ name: 'p', upstream: '127.0.0.1:1' })
