@@ -161,7 +161,9 @@ export class Pipe implements Sink {
 
   #relink(): void {
     let next: Sink = this
-    for (const { stage } of this.#stages.toReversed()) {
+    for (let index = this.#stages.length - 1; index >= 0; index--) {
+      const stage = this.#stages[index]?.stage
+      if (!stage) continue
       stage.next = next
       next = stage
     }

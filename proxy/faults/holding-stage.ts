@@ -22,8 +22,11 @@ const PIECES_PER_TURN = 256
 /** What a held chunk costs beside its bytes; counts as held, so that a million one-byte chunks are bounded too. */
 const OVERHEAD_BYTES = 256
 
+const NOTHING_HELD: Held[] = []
+
 export abstract class HoldingStage<Attributes> extends Stage<Attributes> {
-  readonly #queue: Held[] = []
+  /** Made with the first item: most stages of a short connection never hold anything. */
+  #queue: Held[] = NOTHING_HELD
   /** Index of the front; the array is compacted now and then, as shift() is slow on long ones. */
   #front = 0
   #heldBytes = 0
@@ -82,7 +85,8 @@ export abstract class HoldingStage<Attributes> extends Stage<Attributes> {
 
   override flush(): void {
     this.#cancelTimer()
-    const held = this.#queue.splice(0).slice(this.#front)
+    const held = this.#queue.slice(this.#front)
+    this.#queue = NOTHING_HELD
     this.#front = 0
     this.#heldBytes = 0
     for (const { item } of held) this.#pass(item)
@@ -90,7 +94,7 @@ export abstract class HoldingStage<Attributes> extends Stage<Attributes> {
 
   override dispose(): void {
     this.#cancelTimer()
-    this.#queue.length = 0
+    this.#queue = NOTHING_HELD
     this.#front = 0
     this.#heldBytes = 0
   }
@@ -98,6 +102,7 @@ export abstract class HoldingStage<Attributes> extends Stage<Attributes> {
   /** Queues an item behind all others, then passes on whatever is due. A chunk that stays is copied. */
   protected hold(item: Buffer | Signal, delayMs = 0): void {
     const arrivedMs = this.context.clock.now()
+    if (this.#queue === NOTHING_HELD) this.#queue = []
     const length = this.#queue.length
     this.#queue.push({ item, arrivedMs, delayMs })
     const bytes = costBytes(item)
@@ -141,7 +146,7 @@ export abstract class HoldingStage<Attributes> extends Stage<Attributes> {
     this.#draining = false
     this.#compact()
     if (waitMs !== undefined && waitMs !== Infinity) {
-      this.#timer = this.context.clock.setTimer(this.#wake, waitMs)
+      this.#timer = this.context.clock.setTimer(() => this.#wake(), waitMs)
     }
   }
 
@@ -166,7 +171,7 @@ export abstract class HoldingStage<Attributes> extends Stage<Attributes> {
     else this.next.write(item)
   }
 
-  readonly #wake = (): void => {
+  #wake(): void {
     this.#timer = undefined
     this.#drain()
     this.context.released()

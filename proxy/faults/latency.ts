@@ -28,9 +28,7 @@ class LatencyStage extends HoldingStage<LatencyAttributes> {
   }
 
   override write(chunk: Buffer): void {
-    const { latency, jitter } = this.attributes
-    // With nothing to wait for this stage costs a call: bench/ has a row with 0 ms on both directions.
-    if (latency <= 0 && jitter <= 0 && this.empty) {
+    if (this.#instant) {
       this.#offset += chunk.length
       this.next.write(chunk)
       return
@@ -59,10 +57,18 @@ class LatencyStage extends HoldingStage<LatencyAttributes> {
     return front.arrivedMs + front.delayMs
   }
 
-  /** FIN and RST are packets, too: they take as long as bytes. */
+  /** FIN and RST are packets, too: they take as long as bytes, and are a segment of their own. */
   #holdSignal(signal: Signal): void {
-    this.#enterSegment()
-    this.hold(signal, this.#segmentDelayMs)
+    if (this.#instant) return this.next[signal]()
+    const delayMs = this.#drawDelayMs()
+    const action = signal === 'reset' ? 'delay_reset' : 'delay_close'
+    if (delayMs > 0) this.context.record(action, { delayMs, offset: this.#offset })
+    this.hold(signal, delayMs)
+  }
+
+  /** With nothing to wait for this stage costs a call: bench/ has a row with 0 ms on both directions. */
+  get #instant(): boolean {
+    return this.attributes.latency <= 0 && this.attributes.jitter <= 0 && this.empty
   }
 
   /** Starts a new segment if the last one is over; returns the bytes left in the current one. */
