@@ -27,7 +27,7 @@ export class IsolatedStage {
       record: (action, detail = {}) => this.acts.push({ atMs: this.clock.now(), action, detail }),
       released: () => {},
       limitReached: () => this.limitsReached++,
-    }) as Stage<unknown>
+    })
     this.stage.next = this.#sink
     this.stage.start()
   }

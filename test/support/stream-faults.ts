@@ -38,11 +38,14 @@ export async function connectEnds(proxied: Proxied, direction: Direction): Promi
   return { client, server, sender, receiver, number: proxied.proxy.counters.acceptedConnections }
 }
 
-/** Waits for both ends of a connection to end, and says how and when each did. */
+/** Waits for both ends of a connection to end, and says how each did and when the first one did. */
 export async function untilBothEnded({ client, server }: Ends): Promise<{ endings: Ending[]; firstMs: number }> {
-  const timed = async (socket: RawSocket) => ({ ending: await socket.untilEnded(), atMs: performance.now() })
-  const ended = await Promise.all([timed(client), timed(server)])
+  const ended = await Promise.all([client, server].map(untilEndedTimed))
   return { endings: ended.map(({ ending }) => ending), firstMs: Math.min(...ended.map(({ atMs }) => atMs)) }
+}
+
+async function untilEndedTimed(socket: RawSocket): Promise<{ ending: Ending; atMs: number }> {
+  return { ending: await socket.untilEnded(), atMs: performance.now() }
 }
 
 /** Bytes that faults hold back on all connections of a proxy. */
@@ -164,9 +167,18 @@ export class LagWatch implements Disposable {
 /** The real clock, counting: a stage that spins sets timer after timer. */
 export class CountingClock implements Clock {
   timersSet = 0
-  readonly now = systemClock.now
-  readonly wallTimeMs = systemClock.wallTimeMs
-  readonly clearTimer = systemClock.clearTimer
+
+  now(): number {
+    return systemClock.now()
+  }
+
+  wallTimeMs(): number {
+    return systemClock.wallTimeMs()
+  }
+
+  clearTimer(timer: unknown): void {
+    systemClock.clearTimer(timer)
+  }
 
   setTimer(callback: () => void, delayMs: number): unknown {
     this.timersSet++
@@ -193,9 +205,9 @@ export function acts(network: Network, fault?: string): { action: string; detail
 
 export async function untilInjection(network: Network, matches: Partial<Injection>): Promise<Injection> {
   const found = () =>
-    network.injections.entries().find((injection) =>
-      Object.entries(matches).every(([key, value]) => injection[key as keyof Injection] === value),
-    )
+    network.injections
+      .entries()
+      .find((injection) => Object.entries(matches).every(([key, value]) => injection[key as keyof Injection] === value))
   await untilTrue(() => found() !== undefined, `an injection ${JSON.stringify(matches)}`)
   return found() as Injection
 }
@@ -209,15 +221,15 @@ const CHOSEN_FROM = 16
  * never acts, at 0.5 it acts on the connections it has been drawn for, whatever happens to other faults.
  */
 export function testProbability(fault: FaultSpec, direction: Direction): void {
-  test('acts on no connection at probability 0', async () => {
+  test.concurrent('acts on no connection at probability 0', async () => {
     expect(await actedOn({ ...fault, direction, probability: 0 })).toEqual([])
   })
 
-  test('acts on every connection at probability 1', async () => {
+  test.concurrent('acts on every connection at probability 1', async () => {
     expect(await actedOn({ ...fault, direction, probability: 1 })).toHaveLength(CHOSEN_FROM)
   })
 
-  test('is drawn once for each connection at probability 0.5, and not again when other faults change', async () => {
+  test.concurrent('is drawn once for each connection at probability 0.5, and not again when other faults change', async () => {
     const undisturbed = await actedOn({ ...fault, direction, probability: 0.5 })
     // Some and not all: the seed is fixed, so this does not vary from run to run.
     expect(undisturbed.length).toBeGreaterThanOrEqual(3)
@@ -240,10 +252,12 @@ export function testProbability(fault: FaultSpec, direction: Direction): void {
 async function actedOn(fault: FaultSpec, meanwhile: (proxy: FaultProxy) => void = () => {}): Promise<number[]> {
   await using proxied = await startProxied([{ ...fault, name: 'subject' }])
   const all: Ends[] = []
-  for (let index = 0; index < CHOSEN_FROM; index++) all.push(await connectEnds(proxied, fault.direction ?? 'downstream'))
+  for (let index = 0; index < CHOSEN_FROM; index++)
+    all.push(await connectEnds(proxied, fault.direction ?? 'downstream'))
   meanwhile(proxied.proxy)
   for (const { sender } of all) sender.end('x')
-  const acted = () => new Set(proxied.network.injections.entries({ fault: 'subject' }).map(({ connection }) => connection))
+  const acted = () =>
+    new Set(proxied.network.injections.entries({ fault: 'subject' }).map(({ connection }) => connection))
   const settled = ({ number, receiver }: Ends) => acted().has(number) || receiver.ending === 'FIN'
   await untilTrue(() => all.every(settled), 'an act or a FIN on each connection')
   const numbers = acted()
