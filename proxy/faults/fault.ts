@@ -3,6 +3,7 @@ import type { TSchema } from '@sinclair/typebox'
 import type { Direction, Stage, StageContext } from './stage.ts'
 
 export { Type as Schema } from '@sinclair/typebox'
+export { Deadline } from './deadline.ts'
 export { HoldingStage, type Held } from './holding-stage.ts'
 export { Stage, type Direction, type Signal, type Sink, type StageContext } from './stage.ts'
 

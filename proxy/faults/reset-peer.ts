@@ -1,5 +1,5 @@
 // RST instead of an answer.
-import { defineFault, Schema, HoldingStage, type Signal, type StageContext } from './fault.ts'
+import { Deadline, defineFault, Schema, HoldingStage, type Signal, type StageContext } from './fault.ts'
 
 export interface ResetPeerAttributes {
   readonly timeout: number
@@ -13,13 +13,14 @@ const IDLE_GRACE_MS = 50
 
 class ResetPeerStage extends HoldingStage<ResetPeerAttributes> {
   readonly #startMs: number
-  #timer: unknown
+  readonly #deadline: Deadline
   /** The RST has been sent on; it may still be held by a fault behind this one. */
   #done = false
 
   constructor(attributes: ResetPeerAttributes, context: StageContext) {
     super(attributes, context)
     this.#startMs = context.clock.now()
+    this.#deadline = new Deadline(context.clock, () => this.#reset())
   }
 
   override start(): void {
@@ -42,12 +43,12 @@ class ResetPeerStage extends HoldingStage<ResetPeerAttributes> {
   }
 
   override remove(): void {
-    this.context.clock.clearTimer(this.#timer)
+    this.#deadline.clear()
     super.remove()
   }
 
   override dispose(): void {
-    this.context.clock.clearTimer(this.#timer)
+    this.#deadline.clear()
     super.dispose()
   }
 
@@ -56,20 +57,8 @@ class ResetPeerStage extends HoldingStage<ResetPeerAttributes> {
   }
 
   #arm(): void {
-    this.context.clock.clearTimer(this.#timer)
-    if (this.#done) return
-    const leftMs = this.#resetMs - this.context.clock.now()
-    // The clock may wake early (long waits, whole milliseconds), so look at it again then.
-    this.#timer = this.context.clock.setTimer(() => (this.#due ? this.#reset() : this.#arm()), leftMs)
-  }
-
-  get #resetMs(): number {
     const { timeout } = this.attributes
-    return this.#startMs + (timeout > 0 ? timeout : IDLE_GRACE_MS)
-  }
-
-  get #due(): boolean {
-    return this.context.clock.now() >= this.#resetMs
+    if (!this.#done) this.#deadline.set(this.#startMs + (timeout > 0 ? timeout : IDLE_GRACE_MS))
   }
 
   #reset(): void {

@@ -1,5 +1,5 @@
 // A connection on which nothing arrives any more, and which is closed in the end.
-import { defineFault, Schema, Stage, type StageContext } from './fault.ts'
+import { Deadline, defineFault, Schema, Stage, type StageContext } from './fault.ts'
 
 export interface TimeoutAttributes {
   readonly timeout: number
@@ -7,13 +7,14 @@ export interface TimeoutAttributes {
 
 class TimeoutStage extends Stage<TimeoutAttributes> {
   readonly #startMs: number
-  #timer: unknown
+  readonly #deadline: Deadline
   #closed = false
-  #swallowedBytes = 0
+  #swallowed = false
 
   constructor(attributes: TimeoutAttributes, context: StageContext) {
     super(attributes, context)
     this.#startMs = context.clock.now()
+    this.#deadline = new Deadline(context.clock, () => this.#close())
   }
 
   override start(): void {
@@ -25,9 +26,10 @@ class TimeoutStage extends Stage<TimeoutAttributes> {
     this.#arm()
   }
 
-  override write(chunk: Buffer): void {
-    if (this.#swallowedBytes === 0 && !this.#closed) this.context.record('drop')
-    this.#swallowedBytes += chunk.length
+  override write(): void {
+    if (this.#swallowed || this.#closed) return
+    this.#swallowed = true
+    this.context.record('drop')
   }
 
   override end(): void {}
@@ -42,25 +44,17 @@ class TimeoutStage extends Stage<TimeoutAttributes> {
   }
 
   override dispose(): void {
-    this.context.clock.clearTimer(this.#timer)
+    this.#deadline.clear()
   }
 
   /** The time counts from when the fault took hold, whatever arrives or changes meanwhile. */
   #arm(): void {
-    this.context.clock.clearTimer(this.#timer)
     const { timeout } = this.attributes
-    if (timeout <= 0 || this.#closed) return
-    const leftMs = this.#startMs + timeout - this.context.clock.now()
-    // The clock may wake early (long waits, whole milliseconds), so look at it again then.
-    this.#timer = this.context.clock.setTimer(() => (this.#due ? this.#close() : this.#arm()), leftMs)
-  }
-
-  get #due(): boolean {
-    return this.context.clock.now() >= this.#startMs + this.attributes.timeout
+    this.#deadline.set(timeout > 0 && !this.#closed ? this.#startMs + timeout : Infinity)
   }
 
   #close(): void {
-    this.context.clock.clearTimer(this.#timer)
+    this.#deadline.clear()
     if (this.#closed) return
     this.#closed = true
     this.context.record('close')

@@ -3,7 +3,6 @@ import { describe, expect, test } from 'vitest'
 import { ManualClock } from '../../../proxy/index.ts'
 import { IsolatedStage } from '../../support/isolated-stage.ts'
 import { startProxied } from '../../support/proxied.ts'
-import type { RawSocket } from '../../support/sockets.ts'
 import {
   acts,
   addUnchecked,
@@ -18,7 +17,9 @@ import {
   LagWatch,
   observe,
   pattern,
+  progress,
   SLACK_MS,
+  StallWatch,
   testProbability,
   untilInjection,
   untilTrue,
@@ -32,26 +33,27 @@ describe.each(directions)('bandwidth, %s', (direction) => {
   const name = `bandwidth_${direction}`
   const line = (rate: number) => ({ type: 'bandwidth', direction, attributes: { rate } })
 
-  test.concurrent.each([
+  test.each([
     { rate: 100, bytes: 100_000 },
-    { rate: 10_000, bytes: 3_000_000 },
+    { rate: 10_000, bytes: 6_000_000 },
   ])('lets $rate KB a second through, evenly', async ({ rate, bytes }) => {
     await using proxied = await startProxied([line(rate)])
     const { sender, receiver } = await connectEnds(proxied, direction)
+    using stalls = new StallWatch()
     const sentMs = performance.now()
     sender.end(pattern(0, bytes))
     expect(await receiver.untilEnded()).toBe('FIN')
     expectDelay(performance.now() - sentMs, bytes / rate)
     expectPattern(receiver, bytes)
-    const rates = ratesAt(receiver, sentMs)
+    const arrived = progress(receiver, sentMs)
     // At no time has more arrived than the line could have sent by then, but for the millisecond timers are coarse.
-    for (const { afterMs, arrivedBytes } of rates) expect(arrivedBytes).toBeLessThanOrEqual((afterMs + 1) * rate)
-    // In its second half the transfer is, at least once, no further back than 5 % and a millisecond: a slower line
-    // never is, and a busy machine does not keep it back all the time.
-    const late = rates.slice(Math.floor(rates.length / 2))
-    expect(Math.max(...late.map(({ afterMs, arrivedBytes }) => arrivedBytes / (afterMs - 1)))).toBeGreaterThan(
-      rate * 0.95,
-    )
+    expect(arrived.filter(({ afterMs, arrivedBytes }) => arrivedBytes > (afterMs + 1) * rate)).toEqual([])
+    // In its second half the transfer is, at least once, no further back than 5 % and what this process was kept from
+    // running at a time. A slower line never is.
+    const keptUpBytesPerMs = arrived
+      .slice(arrived.length / 2)
+      .map(({ afterMs, arrivedBytes }) => arrivedBytes / (afterMs - stalls.longestMs))
+    expect(Math.max(...keptUpBytesPerMs)).toBeGreaterThan(rate * 0.95)
   })
 
   test.concurrent('sends a small message as late as its bytes take, without waiting for more of them', async () => {
@@ -141,14 +143,13 @@ describe.each(directions)('bandwidth, %s', (direction) => {
   test.concurrent('passes on what it holds, in order and at once, when removed', async () => {
     await using proxied = await startProxied([line(1)])
     const { sender, receiver } = await connectEnds(proxied, direction)
-    const sentMs = performance.now()
     sender.end(pattern(0, 1_000_000))
     await untilTrue(() => heldBytes(proxied.proxy) >= QUEUE_BYTES, 'a full queue')
     proxied.proxy.removeFault(name)
+    expect(heldBytes(proxied.proxy)).toBe(0)
+    // Within the 5 seconds that the wait allows, where it would have been 1000.
     expect(await receiver.untilEnded()).toBe('FIN')
     expectPattern(receiver, 1_000_000)
-    // Where it would have been 1000 seconds.
-    expect(performance.now() - sentMs).toBeLessThan(1000)
   })
 
   test.concurrent('takes a new rate live, for what it holds, too', async () => {
@@ -375,9 +376,3 @@ describe('bandwidth, to the byte', () => {
     expect(isolated.bytes.length).toBeLessThanOrEqual(50_500)
   })
 })
-
-/** How much had arrived by when, at each arrival, counted from `sentMs`. */
-function ratesAt({ arrivals }: RawSocket, sentMs: number): { afterMs: number; arrivedBytes: number }[] {
-  let arrivedBytes = 0
-  return arrivals.map(({ atMs, bytes }) => ({ afterMs: atMs - sentMs, arrivedBytes: (arrivedBytes += bytes) }))
-}
