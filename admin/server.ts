@@ -4,6 +4,7 @@ import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } 
 import { pino, type Logger } from 'pino'
 import { FaultlineError, isFaultlineError, Network, type ProxySpec } from '../proxy/index.ts'
 import { problemHandlers } from './errors.ts'
+import { MAX_NAME_LENGTH } from '../proxy/validate.ts'
 import { metricsRoute } from './metrics.ts'
 import { refuseBrowsers } from './refuse-browsers.ts'
 import { faultRoutes } from './routes/faults.ts'
@@ -43,8 +44,6 @@ const DEFAULT_PORT = 8474
 const BODY_LIMIT_BYTES = 1024 * 1024
 /** A client must have sent its whole request by then. */
 const REQUEST_TIMEOUT_MS = 30_000
-/** Proxy and fault names in paths may be long: Toxiproxy sets no limit. */
-const MAX_NAME_LENGTH = 4096
 
 /**
  * Starts the admin server with its own network.
@@ -98,7 +97,7 @@ export async function buildAdminApp(network: Network, options: AdminServerOption
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: true,
-    routerOptions: { maxParamLength: MAX_NAME_LENGTH },
+    routerOptions: { maxParamLength: MAX_NAME_LENGTH * 3 } /* percent-encoded */,
     exposeHeadRoutes: false,
     genReqId: () => randomUUID(),
   })

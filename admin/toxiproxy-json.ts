@@ -18,7 +18,7 @@ export function badBody(problem: string): ToxiproxyError {
   return new ToxiproxyError(400, `bad request body: ${problem}`)
 }
 
-/** Go's int64; JSON numbers beyond it are refused there, too. */
+/** Go's int64; JSON numbers beyond it are refused there, too. Its ends are rounded to this by JSON.parse. */
 const MAX_INT64 = 2 ** 63
 
 type Json = Readonly<Record<string, unknown>>
@@ -64,7 +64,7 @@ export function readBoolean(object: Json, key: string, path = ''): boolean | und
 
 export function readNumber(object: Json, key: string, path = ''): number | undefined {
   const value = readKey(object, key)
-  if (value === undefined || typeof value === 'number') return value
+  if (value === undefined || (typeof value === 'number' && Number.isFinite(value))) return value
   throw badBody(`${path}${key}: expected a number, got ${describeValue(value)}`)
 }
 
@@ -97,7 +97,7 @@ function readAttribute(property: TSchema, given: Json, key: string): unknown {
   const value = readKey(given, key)
   if (value === undefined) return undefined
   if (property['type'] !== 'integer') return validate(property, value, `attributes.${key}`)
-  if (Number.isInteger(value) && Math.abs(value as number) < MAX_INT64) return value
+  if (Number.isInteger(value) && Math.abs(value as number) <= MAX_INT64) return value
   throw new Error(`attributes.${key}: expected an integer, got ${describeValue(value)}`)
 }
 

@@ -10,6 +10,7 @@ import {
   type FaultProxy,
   type Network,
 } from '../proxy/index.ts'
+import { Turns } from '../proxy/turns.ts'
 import {
   asObject,
   badBody,
@@ -71,20 +72,23 @@ export function toxiproxyApi(app: FastifyInstance, { network }: { network: Netwo
       return reply.code(204).send()
     },
   })
-  route(app, '/populate', { POST: (request, reply) => populate(network, request, reply) })
+  // Two clients that set up the same proxies at once must both find them, so these take turns, as in Toxiproxy.
+  const turns = new Turns()
+  route(app, '/populate', { POST: (request, reply) => turns.run(() => populate(network, request, reply)) })
   route(app, '/proxies', {
     GET: () => Object.fromEntries([...network.proxies].map((proxy) => [proxy.name, viewProxy(proxy)])),
-    POST: (request, reply) => createProxy(network, request, reply),
+    POST: (request, reply) => turns.run(() => createProxy(network, request, reply)),
   })
   const update: RouteHandlerMethod = (request) => updateProxy(network, request)
   route(app, '/proxies/:proxy', {
     GET: (request) => viewProxy(requireProxy(network, request)),
     POST: update,
     PATCH: update,
-    DELETE: async (request, reply) => {
-      await network.removeProxy(requireProxy(network, request).name)
-      return reply.code(204).send()
-    },
+    DELETE: (request, reply) =>
+      turns.run(async () => {
+        await network.removeProxy(requireProxy(network, request).name)
+        return reply.code(204).send()
+      }),
   })
   route(app, '/proxies/:proxy/toxics', {
     GET: (request) => viewToxics(requireProxy(network, request)),
@@ -259,7 +263,9 @@ const errorsByCode: Partial<Record<FaultlineErrorCode, ToxiproxyError>> = {
 function toToxiproxyError(error: unknown, request: FastifyRequest): ToxiproxyError {
   if (error instanceof ToxiproxyError) return error
   const message = error instanceof Error ? error.message : String(error)
-  if (isFaultlineError(error)) return errorsByCode[error.code] ?? new ToxiproxyError(500, message)
+  if (isFaultlineError(error)) {
+    return errorsByCode[error.code] ?? new ToxiproxyError(error.code === 'invalid_value' ? 400 : 500, message)
+  }
   const status = (error as { statusCode?: number }).statusCode ?? 500 // Fastify's own, e.g. 413 for the body limit
   if (status >= 500) request.log.error({ err: error }, 'request failed')
   return new ToxiproxyError(status, message)

@@ -40,6 +40,8 @@ export class InjectionLog {
   #sequence = 0
   readonly #countsByProxyAndType = new Map<string, Map<string, number>>()
   readonly #listeners = new Set<InjectionListener>()
+  /** Waiting to be told to listeners. */
+  readonly #untold: Injection[] = []
 
   /** @param capacity how many injections are kept; older ones are forgotten, counters are not */
   constructor(capacity: number = DEFAULT_INJECTION_LOG_ENTRIES) {
@@ -52,7 +54,7 @@ export class InjectionLog {
     let counts = this.#countsByProxyAndType.get(entry.proxy)
     if (!counts) this.#countsByProxyAndType.set(entry.proxy, (counts = new Map<string, number>()))
     counts.set(entry.type, (counts.get(entry.type) ?? 0) + 1)
-    for (const listener of this.#listeners) notify(listener, injection)
+    if (this.#listeners.size > 0) this.#tell(injection)
   }
 
   /** All injections ever recorded, also those that the ring has forgotten. */
@@ -75,10 +77,20 @@ export class InjectionLog {
     return found.toReversed()
   }
 
-  /** Calls back at each injection, synchronously; returns the way to stop that. */
+  /**
+   * Calls back for each injection, in order, right after the turn in which it was made: a listener may change faults,
+   * which must not happen while bytes are on their way through them. Returns the way to stop that.
+   */
   subscribe(listener: InjectionListener): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  #tell(injection: Injection): void {
+    if (this.#untold.push(injection) > 1) return
+    queueMicrotask(() => {
+      for (const untold of this.#untold.splice(0)) for (const listener of this.#listeners) notify(listener, untold)
+    })
   }
 
   /** Counts by proxy and fault type since the network began, or since the proxy of that name was removed. */
@@ -94,7 +106,7 @@ export class InjectionLog {
   }
 }
 
-/** A listener that throws must not break the stream that the injection was made in: it fails on its own. */
+/** A listener that throws must not keep others from being told: it fails on its own. */
 function notify(listener: InjectionListener, injection: Injection): void {
   try {
     listener(injection)

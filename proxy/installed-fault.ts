@@ -4,7 +4,7 @@ import { FaultlineError } from './errors.ts'
 import type { Direction, FaultDefinition, FaultSpec } from './faults/fault.ts'
 import { faultTypes, findFaultDefinition } from './faults/registry.ts'
 import { nearest } from './nearest.ts'
-import { describeValue, joinPath, validate } from './validate.ts'
+import { checkName, describeValue, joinPath, validate } from './validate.ts'
 
 export type FaultAttributes = Readonly<Record<string, unknown>>
 
@@ -26,6 +26,7 @@ export class InstalledFault implements FaultSettings {
   injections = 0
 
   constructor(definition: FaultDefinition, name: string, direction: Direction, settings: FaultSettings) {
+    checkName(name, 'name')
     this.definition = definition
     this.name = name
     this.direction = direction

@@ -8,7 +8,7 @@ import { DEFAULT_INJECTION_LOG_ENTRIES, InjectionLog } from './injection-log.ts'
 import { InstalledFault } from './installed-fault.ts'
 import { protocols, type Protocol } from './protocols/protocol.ts'
 import { FaultProxy, proxyFields, type ProxyHost } from './proxy.ts'
-import { validate } from './validate.ts'
+import { checkName, validate } from './validate.ts'
 
 export interface NetworkOptions {
   /** Decides every random choice; an integer. Default: a random one, to be read from {@link Network.seed}. */
@@ -84,6 +84,7 @@ export class Network implements ProxyHost {
    */
   async createProxy(spec: ProxySpec): Promise<FaultProxy> {
     const { name, listen, upstream, protocol, enabled } = validate(proxySpecSchema, spec)
+    checkName(name, 'name')
     const faults = (spec.faults ?? []).map((fault, index) => InstalledFault.fromSpec(fault, `faults.${index}`))
     const proxy = new FaultProxy(this, name, protocol, { listen, upstream })
     for (const fault of faults) proxy.installFault(fault)

@@ -194,7 +194,8 @@ export class Pipe implements Sink {
     if (buffer === quietBuffer) {
       if (length === buffer.length && !this.#discarding) this.#buffer = takeBusyBuffer()
     } else if (this.#pinned === buffer) {
-      this.#buffer = takeBusyBuffer()
+      // The destination is slow, so we will wait: the next read shows whether another busy buffer is needed.
+      this.#buffer = quietBuffer
     } else if (length < quietBuffer.length || this.#discarding) {
       giveBusyBuffer(buffer)
       this.#buffer = quietBuffer
@@ -226,7 +227,7 @@ export class Pipe implements Sink {
   #send(chunk: Buffer): boolean {
     const destination = this.#destination
     // Towards an end that is gone, bytes are lost as they are on a real network.
-    if (!destination || destination.destroyed || destination.writableEnded) return true
+    if (!destination || destination.destroyed || destination.writableEnded || this.#discarding) return true
     this.#traffic.sentBytes += chunk.length
     const roomLeft = destination.write(chunk)
     if (destination.writableLength === 0) return true

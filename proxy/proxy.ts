@@ -12,6 +12,7 @@ import { listenOn, resolveListen } from './listen.ts'
 import type { Traffic } from './pipe.ts'
 import type { Protocol } from './protocols/protocol.ts'
 import { createListener } from './socket.ts'
+import { Turns } from './turns.ts'
 import { validate } from './validate.ts'
 
 /** What a proxy needs from its network. */
@@ -79,7 +80,8 @@ export class FaultProxy implements ConnectionHost {
   #closed = false
   #lastError: Error | undefined
   /** Starts and stops happen one after the other. */
-  #queue: Promise<unknown> = Promise.resolve()
+  readonly #turns = new Turns()
+  #whenIdle: (() => void) | undefined
 
   /** Made by {@link Network.createProxy}; starts disabled. */
   constructor(host: ProxyHost, name: string, protocol: Protocol, settings: Omit<ProxySettings, 'enabled'>) {
@@ -142,12 +144,12 @@ export class FaultProxy implements ConnectionHost {
 
   /** Starts listening. Nothing if it does already. */
   enable(): Promise<void> {
-    return this.#inTurn(() => this.#start())
+    return this.#turns.run(() => this.#start())
   }
 
   /** Stops listening and closes all connections at once. Faults stay. */
   disable(): Promise<void> {
-    return this.#inTurn(() => this.#stop())
+    return this.#turns.run(() => this.#stop())
   }
 
   /** Disables it for good: for a proxy that is removed. */
@@ -163,7 +165,7 @@ export class FaultProxy implements ConnectionHost {
    * again: then it is disabled, with the new addresses
    */
   update(change: ProxyChange): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#turns.run(async () => {
       const valid = validate(proxyChangeSchema, change)
       const { listen = this.#listen, upstream = this.#upstream, enabled = this.enabled } = valid
       const moved = await this.#listensElsewhere(listen)
@@ -189,12 +191,6 @@ export class FaultProxy implements ConnectionHost {
     return now?.host !== then.host || now.port !== then.port
   }
 
-  #inTurn<Result>(action: () => Promise<Result>): Promise<Result> {
-    const result = this.#queue.then(action)
-    this.#queue = result.catch(() => undefined) // the caller has the error; the next action does not care
-    return result
-  }
-
   async #start(): Promise<void> {
     if (this.#server) return
     if (this.#closed) throw new FaultlineError('proxy_not_found', `proxy "${this.name}" has been removed`)
@@ -218,8 +214,10 @@ export class FaultProxy implements ConnectionHost {
     this.#server = undefined
     clearInterval(this.#keepAliveSweep)
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+    const idle = new Promise<void>((resolve) => (this.#whenIdle = resolve))
+    if (this.#connections.size === 0) this.#whenIdle?.()
     for (const connection of this.#connections) connection.destroy()
-    await closed
+    await Promise.all([closed, idle])
   }
 
   #accept(socket: Socket): void {
@@ -240,6 +238,7 @@ export class FaultProxy implements ConnectionHost {
 
   connectionClosed(connection: Connection): void {
     this.#connections.delete(connection)
+    if (this.#connections.size === 0) this.#whenIdle?.()
   }
 
   // ---- faults ----------------------------------------------------------------------------------------------------

@@ -89,9 +89,32 @@ function describeBounds({ minimum, maximum }: TSchema): string {
   return maximum === undefined ? '' : ` ≤ ${maximum}`
 }
 
+/**
+ * Checks what a path of the API must be able to name.
+ *
+ * @throws FaultlineError `invalid_value`
+ */
+export function checkName(name: string, field: string): void {
+  if (name.length > 0 && name.length <= MAX_NAME_LENGTH && name.isWellFormed()) return
+  const expected = `1 to ${MAX_NAME_LENGTH} characters of well-formed Unicode`
+  const message = `${field}: expected ${expected}, got ${describeValue(name)}`
+  throw new FaultlineError('invalid_value', message, { field, expected })
+}
+
+/** Far above what people use; as a path it must fit into the 16 KiB that Node takes of a request's head. */
+export const MAX_NAME_LENGTH = 4096
+
+function toText(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? typeof value
+  } catch {
+    return 'a value that is nested too deeply' // the stack has an end
+  }
+}
+
 /** A value as an error message shows it: short, and never a whole document. */
 export function describeValue(value: unknown): string {
   if (value === undefined) return 'nothing'
-  const text = JSON.stringify(value) ?? typeof value
+  const text = toText(value)
   return text.length > 60 ? `${text.slice(0, 57)}...` : text
 }

@@ -22,7 +22,11 @@ const PIECES_PER_TURN = 256
 /** What a held chunk costs beside its bytes; counts as held, so that a million one-byte chunks are bounded too. */
 const OVERHEAD_BYTES = 256
 
-const NOTHING_HELD: Held[] = []
+/** Shared by all stages that hold nothing; frozen, so that a stray write fails instead of reaching another one. */
+const NOTHING_HELD = Object.freeze<Held[]>([]) as Held[]
+
+/** What a flush passes on at a time. */
+const FLUSH_PIECE_BYTES = 65_536
 
 export abstract class HoldingStage<Attributes> extends Stage<Attributes> {
   /** Made with the first item: most stages of a short connection never hold anything. */
@@ -33,6 +37,7 @@ export abstract class HoldingStage<Attributes> extends Stage<Attributes> {
   /** Undefined while none is set. */
   #timer: TimerHandle
   #draining = false
+  #disposed = false
 
   /** When the front may go on, on the clock's scale. `-Infinity` = now, `Infinity` = not before something changes. */
   protected abstract dueMs(front: Held): number
@@ -86,14 +91,35 @@ export abstract class HoldingStage<Attributes> extends Stage<Attributes> {
   override flush(): void {
     this.#cancelTimer()
     const held = this.#queue.slice(this.#front)
-    this.#queue = NOTHING_HELD
-    this.#front = 0
-    this.#heldBytes = 0
-    for (const { item } of held) this.#pass(item)
+    this.#letGo()
+    // Joined, as a million one-byte chunks would otherwise be a million writes in one turn.
+    let pieces: Buffer[] = []
+    let bytes = 0
+    const passPieces = (): void => {
+      if (bytes > 0) this.next.write(pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces, bytes))
+      pieces = []
+      bytes = 0
+    }
+    for (const { item } of held) {
+      if (typeof item === 'string') {
+        passPieces()
+        this.next[item]()
+      } else {
+        pieces.push(item)
+        bytes += item.length
+        if (bytes >= FLUSH_PIECE_BYTES) passPieces()
+      }
+    }
+    passPieces()
   }
 
   override dispose(): void {
     this.#cancelTimer()
+    this.#letGo()
+    this.#disposed = true
+  }
+
+  #letGo(): void {
     this.#queue = NOTHING_HELD
     this.#front = 0
     this.#heldBytes = 0
@@ -101,6 +127,7 @@ export abstract class HoldingStage<Attributes> extends Stage<Attributes> {
 
   /** Queues an item behind all others, then passes on whatever is due. A chunk that stays is copied. */
   protected hold(item: Buffer | Signal, delayMs = 0): void {
+    if (this.#disposed) return // a stage behind has ended the connection while this one was still passing bytes on
     const arrivedMs = this.context.clock.now()
     if (this.#queue === NOTHING_HELD) this.#queue = []
     const length = this.#queue.length
@@ -128,7 +155,7 @@ export abstract class HoldingStage<Attributes> extends Stage<Attributes> {
   /** Replaces a lent chunk that stays in the queue by a copy. */
   #own(index: number): void {
     const held = index < this.#front ? undefined : this.#queue[index]
-    if (held && typeof held.item !== 'string') this.#queue[index] = { ...held, item: Buffer.from(held.item) }
+    if (held && typeof held.item !== 'string') this.#queue[index] = { ...held, item: copyOf(held.item) }
   }
 
   #drain(): void {
@@ -178,8 +205,8 @@ export abstract class HoldingStage<Attributes> extends Stage<Attributes> {
   }
 
   #compact(): void {
-    if (this.#front === this.#queue.length) {
-      this.#queue.length = 0
+    if (this.empty) {
+      this.#queue = NOTHING_HELD
       this.#front = 0
     } else if (this.#front > 1024) {
       this.#queue.splice(0, this.#front)
@@ -192,6 +219,13 @@ export abstract class HoldingStage<Attributes> extends Stage<Attributes> {
     this.context.clock.clearTimer(this.#timer)
     this.#timer = undefined
   }
+}
+
+/** A copy of its own memory: one out of Node's pool of 8 KiB would keep all of that alive for as long as it is held. */
+function copyOf(chunk: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(chunk.length)
+  chunk.copy(copy)
+  return copy
 }
 
 function costBytes(item: Buffer | Signal): number {

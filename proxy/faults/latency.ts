@@ -11,7 +11,7 @@ export interface LatencyAttributes {
  * segment goes on as long as bytes arrive with less than this between them…
  */
 const SEGMENT_GAP_MS = 1
-/** … and is cut at this many bytes, so that a bulk transfer sees jitter at all. */
+/** … and is cut at multiples of this offset, so that a bulk transfer sees jitter at all. */
 const SEGMENT_BYTES = 65_536
 
 class LatencyStage extends HoldingStage<LatencyAttributes> {
@@ -21,7 +21,7 @@ class LatencyStage extends HoldingStage<LatencyAttributes> {
   #lastArrivalMs = -Infinity
   #segmentDelayMs = 0
 
-  /** What is on its way keeps its time; what arrives from now on takes the new one. */
+  /** What arrives from now on takes the new delay; what is on its way keeps its own, if that is not longer. */
   override update(attributes: LatencyAttributes): void {
     super.update(attributes)
     this.#segmentEnd = this.#offset
@@ -54,7 +54,8 @@ class LatencyStage extends HoldingStage<LatencyAttributes> {
   }
 
   protected override dueMs(front: Held): number {
-    return front.arrivedMs + front.delayMs
+    const { latency, jitter } = this.attributes
+    return front.arrivedMs + Math.min(front.delayMs, Math.max(0, latency) + Math.max(0, jitter))
   }
 
   /** FIN and RST are packets, too: they take as long as bytes, and are a segment of their own. */
@@ -75,7 +76,7 @@ class LatencyStage extends HoldingStage<LatencyAttributes> {
   #enterSegment(): number {
     const nowMs = this.context.clock.now()
     if (this.#offset >= this.#segmentEnd || nowMs - this.#lastArrivalMs >= SEGMENT_GAP_MS) {
-      this.#segmentEnd = this.#offset + SEGMENT_BYTES
+      this.#segmentEnd = this.#offset - (this.#offset % SEGMENT_BYTES) + SEGMENT_BYTES
       this.#segmentDelayMs = this.#drawDelayMs()
       if (this.#segmentDelayMs > 0) {
         this.context.record('delay', { delayMs: this.#segmentDelayMs, offset: this.#offset })

@@ -1,5 +1,5 @@
 // RST instead of an answer.
-import { Deadline, defineFault, Schema, HoldingStage, type Signal, type StageContext } from './fault.ts'
+import { Deadline, defineFault, Schema, HoldingStage, type StageContext } from './fault.ts'
 
 export interface ResetPeerAttributes {
   readonly timeout: number
@@ -36,10 +36,6 @@ class ResetPeerStage extends HoldingStage<ResetPeerAttributes> {
   override write(chunk: Buffer): void {
     if (this.attributes.timeout <= 0) this.#reset()
     else this.hold(chunk)
-  }
-
-  protected override hold(item: Buffer | Signal): void {
-    if (!this.#done) super.hold(item)
   }
 
   override remove(): void {

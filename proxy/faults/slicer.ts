@@ -16,6 +16,12 @@ class SlicerStage extends HoldingStage<SlicerAttributes> {
   #sliceEnd = 0
   #nextMs = -Infinity
 
+  /** A pause that has begun is not longer than the new one. */
+  override update(attributes: SlicerAttributes): void {
+    this.#nextMs = Math.min(this.#nextMs, this.context.clock.now() + Math.max(0, attributes.delay) / 1000)
+    super.update(attributes)
+  }
+
   protected override dueMs(front: Held): number {
     return typeof front.item === 'string' ? -Infinity : Math.max(this.#nextMs, front.arrivedMs)
   }

@@ -228,6 +228,35 @@ describe('bad input', () => {
     }
   })
 
+  test('however deep, long or odd it is', async () => {
+    await call('POST', '/v1/proxies', spec)
+    const deep = '['.repeat(100_000) + ']'.repeat(100_000)
+    const headers = { 'content-type': 'application/json' }
+    for (const url of ['/v1/proxies', '/proxies', '/populate', '/proxies/p/toxics', '/v1/proxies/p/faults']) {
+      const answer = await app.inject({ method: 'POST', url, headers, payload: deep })
+      expect([url, answer.statusCode]).toEqual([url, 400])
+    }
+    for (const name of ['\ud800', 'x'.repeat(5000)]) {
+      const fault = { type: 'noop', name }
+      expect((await call('POST', '/v1/proxies', { ...spec, name })).body).toMatchObject({ status: 400, field: 'name' })
+      expect((await call('POST', '/v1/proxies/p/faults', fault)).body).toMatchObject({ status: 400, field: 'name' })
+      expect((await call('POST', '/proxies/p/toxics', fault)).status).toBe(400)
+    }
+    const toxic = (payload: string): Promise<number> =>
+      app.inject({ method: 'POST', url: '/proxies/p/toxics', payload }).then(({ statusCode }) => statusCode)
+    expect(await toxic('{"type":"noop","toxicity":1e999}')).toBe(400)
+    for (const bytes of ['9223372036854775807', '-9223372036854775808']) {
+      expect(await toxic(`{"type":"limit_data","name":"${bytes}","attributes":{"bytes":${bytes}}}`)).toBe(200)
+    }
+    expect((await call('GET', '/v1/proxies')).body.proxies).toHaveLength(1)
+  })
+
+  test('populates that come at once each find their proxies', async () => {
+    const body = ['a', 'b'].map((name) => ({ name, listen: 'localhost:0', upstream: 'x:1' }))
+    const answers = await Promise.all([1, 2, 3, 4].map(() => call('POST', '/populate', body)))
+    expect(answers.map(({ status }) => status)).toEqual([201, 201, 201, 201])
+  })
+
   test('a suggestion comes with a typo', async () => {
     expect((await call('POST', '/v1/proxies', { ...spec, lisen: 'a:1' })).body.detail).toContain(
       'did you mean "listen"?',

@@ -19,6 +19,7 @@ test('a disabled proxy refuses connections, closes live ones, and keeps its port
   const { client, server } = await proxied.connect()
   const port = portOf(proxied.proxy)
   await proxied.proxy.disable()
+  expect(proxied.proxy.connections.size).toBe(0)
   expect(await client.untilEnded()).toBe('FIN')
   expect(await server.untilEnded()).toBe('FIN')
   await expect(RawSocket.connect(port)).rejects.toMatchObject({ code: 'ECONNREFUSED' })

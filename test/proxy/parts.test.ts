@@ -114,6 +114,8 @@ describe('the injection log', () => {
     })
     const leave = log.subscribe(({ sequence }) => seen.push(sequence))
     log.append(entry)
+    expect(seen).toEqual([]) // not while bytes are on their way
+    await new Promise((resolve) => setImmediate(resolve))
     leave()
     log.append(entry)
     await new Promise((resolve) => setImmediate(resolve))

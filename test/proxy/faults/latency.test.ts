@@ -165,27 +165,48 @@ describe.each(directions)('latency, %s', (direction) => {
     expect(first.detail).toEqual({ delayMs: 100, offset: 0 })
   })
 
-  test.concurrent('takes a new value live: what is on its way keeps its time, and nothing overtakes it', async () => {
+  test.concurrent('takes a longer delay live for what arrives from then on, and leaves what is on its way', async () => {
     const clock = new ManualClock()
     await using proxied = await startProxied([slow(100)], { clock })
     const { sender, receiver } = await connectEnds(proxied, direction)
     sender.write('old ')
-    await untilTrue(() => heldBytes(proxied.proxy) > 0, 'the first message to be held')
+    await untilInjection(proxied.network, { sequence: 1 })
     clock.advance(10)
-    const { name } = proxied.proxy.updateFault(`latency_${direction}`, { attributes: { latency: 20 } })
-    sender.write('new ')
-    await untilInjection(proxied.network, { fault: name, sequence: 2 })
-    clock.advance(89)
-    const beforeBytes = heldBytes(proxied.proxy)
+    proxied.proxy.updateFault(`latency_${direction}`, { attributes: { latency: 200 } })
+    sender.write('new')
+    await untilInjection(proxied.network, { sequence: 2 })
+    clock.advance(90)
+    await receiver.untilBytes(4)
+    clock.advance(109)
+    expect(heldBytes(proxied.proxy)).toBeGreaterThanOrEqual(3)
+    expect(receiver.text).toBe('old ')
     clock.advance(1)
-    await receiver.untilBytes(8)
-    expect(receiver.text).toBe('old new ')
-    // Both were still held at 99 ms: the new one, due at 30 ms, waited behind the old one.
-    expect(beforeBytes).toBeGreaterThanOrEqual(8)
+    await receiver.untilBytes(7)
+    expect(receiver.text).toBe('old new')
     expect(acts(proxied.network)).toEqual([
       { action: 'delay', detail: { delayMs: 100, offset: 0 } },
-      { action: 'delay', detail: { delayMs: 20, offset: 4 } },
+      { action: 'delay', detail: { delayMs: 200, offset: 4 } },
     ])
+  })
+
+  test.concurrent('takes a shorter delay live for what is on its way, too, counted from its arrival', async () => {
+    const clock = new ManualClock()
+    await using proxied = await startProxied([slow(60_000)], { clock })
+    const { sender, receiver } = await connectEnds(proxied, direction)
+    sender.write('old ')
+    await untilInjection(proxied.network, { sequence: 1 })
+    clock.advance(10)
+    proxied.proxy.updateFault(`latency_${direction}`, { attributes: { latency: 20 } })
+    sender.write('new')
+    await untilInjection(proxied.network, { sequence: 2 })
+    clock.advance(9)
+    expect(receiver.receivedBytes).toBe(0)
+    clock.advance(1)
+    await receiver.untilBytes(4)
+    expect(receiver.text).toBe('old ')
+    clock.advance(10)
+    await receiver.untilBytes(7)
+    expect(receiver.text).toBe('old new')
   })
 
   test.concurrent('changed live under load, loses and reorders nothing', async () => {
@@ -429,17 +450,16 @@ describe('latency, to the millisecond', () => {
     expect(isolated.passed.map(({ atMs }) => atMs)).toEqual(expected)
   })
 
-  test('takes a new value for what arrives from then on, even in the midst of a burst', () => {
+  test('takes a new value even in the midst of a burst', () => {
     const isolated = new IsolatedStage('latency', { latency: 100 })
     isolated.write('a')
     isolated.stage.update({ latency: 300, jitter: 0 })
     isolated.write('b')
-    isolated.stage.update({ latency: 10, jitter: 0 })
-    isolated.write('c')
+    isolated.stage.update({ latency: 200, jitter: 50 })
     isolated.clock.advance(1000)
-    // The last one waits behind the one before it.
-    expect(isolated.log).toEqual(['100 a', '300 b', '300 c'])
-    expect(isolated.acts.map(({ detail }) => detail['delayMs'])).toEqual([100, 300, 10])
+    // At 200 ± 50 nothing takes longer than 250.
+    expect(isolated.log).toEqual(['100 a', '250 b'])
+    expect(isolated.acts.map(({ detail }) => detail['delayMs'])).toEqual([100, 300])
   })
 
   test('gives what arrives together one delay, however it is cut into chunks', () => {

@@ -36,7 +36,7 @@ describe.each(directions)('slicer, %s', (direction) => {
     attributes: { average_size, size_variation, delay },
   })
 
-  test.concurrent('cuts into pieces of average ± variation, as recorded, and changes no byte', async () => {
+  test('cuts into pieces of average ± variation, as recorded, and changes no byte', async () => {
     await using proxied = await startProxied([slices(500, 200)])
     const { sender, receiver } = await connectEnds(proxied, direction)
     sender.end(pattern(0, 500_000))
@@ -181,16 +181,17 @@ describe.each(directions)('slicer, %s', (direction) => {
     expect(recordedSlices(proxied.network).map(({ bytes }) => bytes)).toEqual([100, 100, 400, 400])
   })
 
-  test.concurrent('takes a shorter delay live, from the next pause on', async () => {
-    await using proxied = await startProxied([slices(100, 0, 50_000)])
+  test.concurrent('takes a shorter delay live, for the pause that it is in', async () => {
+    await using proxied = await startProxied([slices(100, 0, 60_000_000)])
     const { sender, receiver } = await connectEnds(proxied, direction)
-    const sentMs = performance.now()
-    sender.end(pattern(0, 100_000))
+    sender.end(pattern(0, 20_000))
     await receiver.untilBytes(100)
-    proxied.proxy.updateFault(name, { attributes: { delay: 0 } })
+    const changedMs = performance.now()
+    proxied.proxy.updateFault(name, { attributes: { delay: 1000 } })
     expect(await receiver.untilEnded()).toBe('FIN')
-    expectDelay(performance.now() - sentMs, 50)
-    expectPattern(receiver, 100_000)
+    // 199 pauses of a millisecond, where the first alone would have been a minute.
+    expectDelay(performance.now() - changedMs, 199)
+    expectPattern(receiver, 20_000)
   })
 
   test.concurrent('slows the sender down when it is slow itself', async () => {
@@ -381,6 +382,17 @@ describe('slicer, to the byte', () => {
     isolated.clock.advance(1000)
     expect(isolated.log).toEqual(['0 ab', '10 cd', '20 ef', '30 g', '30 end'])
     expect(isolated.clock.pendingTimers).toBe(0)
+  })
+
+  test('takes a longer delay from the next pause on, and cuts a pause short that is longer than the new one', () => {
+    const isolated = new IsolatedStage('slicer', { average_size: 1, delay: 10_000 })
+    isolated.write('abcd')
+    isolated.clock.advance(4)
+    isolated.stage.update({ average_size: 1, size_variation: 0, delay: 30_000 })
+    isolated.clock.advance(10)
+    isolated.stage.update({ average_size: 1, size_variation: 0, delay: 5000 })
+    isolated.clock.advance(1000)
+    expect(isolated.log).toEqual(['0 a', '10 b', '19 c', '24 d'])
   })
 
   test('counts delays below a millisecond: a thousand of 100 µs are 100 ms', () => {
