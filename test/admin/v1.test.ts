@@ -28,6 +28,10 @@ async function call(method: Method, url: string, body?: unknown): Promise<{ stat
   }
 }
 
+async function postToxic(payload: string): Promise<number> {
+  return (await app.inject({ method: 'POST', url: '/proxies/p/toxics', payload })).statusCode
+}
+
 const spec = { name: 'p', upstream: '127.0.0.1:1' }
 
 describe('proxies', () => {
@@ -242,11 +246,9 @@ describe('bad input', () => {
       expect((await call('POST', '/v1/proxies/p/faults', fault)).body).toMatchObject({ status: 400, field: 'name' })
       expect((await call('POST', '/proxies/p/toxics', fault)).status).toBe(400)
     }
-    const toxic = (payload: string): Promise<number> =>
-      app.inject({ method: 'POST', url: '/proxies/p/toxics', payload }).then(({ statusCode }) => statusCode)
-    expect(await toxic('{"type":"noop","toxicity":1e999}')).toBe(400)
+    expect(await postToxic('{"type":"noop","toxicity":1e999}')).toBe(400)
     for (const bytes of ['9223372036854775807', '-9223372036854775808']) {
-      expect(await toxic(`{"type":"limit_data","name":"${bytes}","attributes":{"bytes":${bytes}}}`)).toBe(200)
+      expect(await postToxic(`{"type":"limit_data","name":"${bytes}","attributes":{"bytes":${bytes}}}`)).toBe(200)
     }
     expect((await call('GET', '/v1/proxies')).body.proxies).toHaveLength(1)
   })

@@ -251,6 +251,22 @@ describe.each(directions)('latency, %s', (direction) => {
     expect(receiver.text).toBe('last words')
   })
 
+  test.concurrent('removed by whoever hears of its first act, has lost, doubled and reordered nothing', async () => {
+    await using proxied = await startProxied([slow(100)])
+    const leave = proxied.network.injections.subscribe(() => {
+      leave()
+      proxied.proxy.removeFault(`latency_${direction}`)
+    })
+    const { sender, receiver } = await connectEnds(proxied, direction)
+    using flow = new Flow(sender)
+    await receiver.untilBytes(20_000)
+    flow.stop()
+    sender.end()
+    expect(await receiver.untilEnded()).toBe('FIN')
+    expectPattern(receiver, flow.sentBytes)
+    expect(heldBytes(proxied.proxy)).toBe(0)
+  })
+
   test.concurrent('leaves an idle connection alone, without a timer', async () => {
     const clock = new ManualClock()
     await using proxied = await startProxied([slow(100, 50)], { clock })

@@ -205,6 +205,22 @@ describe.each(directions)('slicer, %s', (direction) => {
     expect(proxied.proxy.traffic[direction].receivedBytes).toBeLessThanOrEqual(QUEUE_BYTES + LARGEST_READ_BYTES)
   })
 
+  test.concurrent('removed by whoever hears of its first act, has lost, doubled and reordered nothing', async () => {
+    await using proxied = await startProxied([slices(10, 5, 1000)])
+    const leave = proxied.network.injections.subscribe(() => {
+      leave()
+      proxied.proxy.removeFault(name)
+    })
+    const { sender, receiver } = await connectEnds(proxied, direction)
+    using flow = new Flow(sender)
+    await receiver.untilBytes(20_000)
+    flow.stop()
+    sender.end()
+    expect(await receiver.untilEnded()).toBe('FIN')
+    expectPattern(receiver, flow.sentBytes)
+    expect(heldBytes(proxied.proxy)).toBe(0)
+  })
+
   test.concurrent('leaves an idle connection alone, without a timer', async () => {
     const clock = new ManualClock()
     await using proxied = await startProxied([slices(10, 5, 10_000)], { clock })
