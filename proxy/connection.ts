@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net'
 import type { Address } from './address.ts'
 import type { Clock } from './clock.ts'
+import { systemCode } from './errors.ts'
 import type { Direction } from './faults/fault.ts'
 import type { InjectionDetail } from './injection-log.ts'
 import type { InstalledFault } from './installed-fault.ts'
@@ -133,7 +134,8 @@ export class Connection implements PipeHost {
   }
 
   #upstreamFailed(error: Error): void {
-    if (!this.#dialling) return this.#downstreamPipe.sourceFailed()
+    // An RST may come before we have heard of the connection that it ends.
+    if (!this.#dialling || systemCode(error) === 'ECONNRESET') return this.#downstreamPipe.sourceFailed()
     // A server that can't be reached is told at once, past all faults: they act on what a server sends.
     this.#host.dialFailed(error)
     this.reset()

@@ -7,7 +7,7 @@ import type { Socket } from 'node:net'
 import type { Direction, Sink, Stage } from './faults/fault.ts'
 import type { InstalledFault } from './installed-fault.ts'
 import { giveBusyBuffer, quietBuffer, takeBusyBuffer } from './read-buffers.ts'
-import { finishSocket, WRITE_QUEUE_BYTES, type ReadInto } from './socket.ts'
+import { finishSocket, onFin, WRITE_QUEUE_BYTES, type ReadInto } from './socket.ts'
 import { PipeStageContext, randomOf, type StageHost } from './stage-context.ts'
 
 /** Bytes through all connections of a proxy in one direction. */
@@ -70,7 +70,7 @@ export class Pipe implements Sink {
   connect(source: Socket, destination: Socket): void {
     this.#source = source
     this.#destination = destination
-    source.on('end', () => this.#head.end())
+    onFin(source, () => this.#head.end())
     destination.on('drain', () => this.#drained())
   }
 
@@ -153,7 +153,8 @@ export class Pipe implements Sink {
       fault.attributes,
       new PipeStageContext(this.#host, this.direction, fault, this),
     ) as Stage<unknown>
-    this.#stages = this.#stages.toSpliced(index, 0, { fault, stage })
+    const entry = { fault, stage }
+    this.#stages = this.#stages.length === 0 ? [entry] : this.#stages.toSpliced(index, 0, entry)
     this.#relink()
     stage.start()
     this.updateFlow()
@@ -253,7 +254,7 @@ export class Pipe implements Sink {
 
   /** Pauses or resumes the source, as the destination and the stages want it. */
   updateFlow(): void {
-    const paused = this.#destinationFull || this.#stages.some(isFull)
+    const paused = this.#destinationFull || (this.#stages.length > 0 && this.#stages.some(isFull))
     if (paused === this.#paused) return
     this.#paused = paused
     // During a read its callback's result pauses the source.

@@ -86,6 +86,19 @@ export function finishSocket(socket: net.Socket, finished: () => void = () => {}
   else socket.end(finished)
 }
 
+/**
+ * Calls back when the peer has sent FIN. libuv reports an RST right behind data as an end of the stream, too; writing
+ * nothing tells them apart: after RST it fails, and the socket has an `error` instead.
+ */
+export function onFin(socket: net.Socket, callback: () => void): void {
+  socket.on('end', () => {
+    if (!socket.writable || socket.writableLength > 0) return callback()
+    socket.write(NOTHING, (error) => {
+      if (!error) callback()
+    })
+  })
+}
+
 /** Ends a socket by RST if it is connected, and without a trace if it is still connecting. Nothing if it is gone. */
 export function resetSocket(socket: net.Socket): void {
   if (socket.destroyed) return

@@ -60,7 +60,7 @@ export abstract class HoldingStage<Attributes> extends Stage<Attributes> {
   }
 
   override get full(): boolean {
-    return this.#heldBytes >= Math.min(this.holdLimitBytes(), this.context.maxHeldBytes)
+    return this.#heldBytes > 0 && this.#heldBytes >= Math.min(this.holdLimitBytes(), this.context.maxHeldBytes)
   }
 
   protected get empty(): boolean {

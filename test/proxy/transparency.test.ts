@@ -100,6 +100,30 @@ describe('RST', () => {
     expect(client.text).toBe('last words')
   })
 
+  test.each(['client', 'server'] as const)('right behind data of the %s arrives as data, then RST', async (from) => {
+    await using proxied = await startProxied()
+    const ends = await proxied.connect()
+    const to = from === 'client' ? ends.server : ends.client
+    // A byte first: an RST that comes before a dial is known to have succeeded fails it, with a proxy and without.
+    ends.client.write('-')
+    ends.server.write('-')
+    await Promise.all([ends.client.untilBytes(1), ends.server.untilBytes(1)])
+    ends[from].write('data')
+    ends[from].reset()
+    expect(await to.untilEnded()).toBe('ECONNRESET')
+    expect(to.text).toBe('-data')
+  })
+
+  test('of a server right after it has accepted takes the way through faults', async () => {
+    await using proxied = await startProxied([{ type: 'latency', attributes: { latency: 100 } }])
+    const { client, server } = await proxied.connect()
+    const startMs = performance.now()
+    server.reset()
+    expect(await client.untilEnded()).toBe('ECONNRESET')
+    expect(performance.now() - startMs).toBeGreaterThanOrEqual(99)
+    expect(proxied.proxy.counters.failedDials).toBe(0)
+  })
+
   test('of the server reaches a client that has already sent FIN', async () => {
     await using proxied = await startProxied()
     const { client, server } = await proxied.connect()
