@@ -177,9 +177,7 @@ export class Pipe implements Sink {
     this.#traffic.receivedBytes += length
     if (this.#head === this && length < COPY_BELOW_BYTES) {
       // The way of most requests. Copying a small chunk is cheaper than the 64 KiB that Node would allocate.
-      const chunk = Buffer.allocUnsafe(length)
-      buffer.copy(chunk, 0, 0, length)
-      this.#send(chunk)
+      this.#send(copyOf(buffer, length))
     } else {
       this.#lent = buffer.buffer
       this.#head.write(buffer.subarray(0, length))
@@ -208,7 +206,8 @@ export class Pipe implements Sink {
   /** Writes to the destination. */
   write(chunk: Buffer): void {
     if (chunk.buffer !== this.#lent) this.#send(chunk)
-    else if (chunk.length < COPY_BELOW_BYTES || this.#lent === quietBuffer.buffer) this.#send(Buffer.from(chunk))
+    else if (chunk.length < COPY_BELOW_BYTES || this.#lent === quietBuffer.buffer)
+      this.#send(copyOf(chunk, chunk.length))
     else if (!this.#send(chunk)) this.#pinned = this.#buffer
   }
 
@@ -269,6 +268,13 @@ export class Pipe implements Sink {
 
 function isFull({ stage }: ActiveStage): boolean {
   return stage.full
+}
+
+/** Not Buffer.from(): it looks at what it was given for longer than copying a small chunk takes. */
+function copyOf(buffer: Buffer, length: number): Buffer {
+  const copy = Buffer.allocUnsafe(length)
+  buffer.copy(copy, 0, 0, length)
+  return copy
 }
 
 /** Swallows everything. */
