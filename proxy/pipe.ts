@@ -7,7 +7,7 @@ import type { Socket } from 'node:net'
 import type { Direction, Sink, Stage } from './faults/fault.ts'
 import type { InstalledFault } from './installed-fault.ts'
 import { giveBusyBuffer, quietBuffer, takeBusyBuffer } from './read-buffers.ts'
-import { finishSocket, onFin, WRITE_QUEUE_BYTES, type ReadInto } from './socket.ts'
+import { finishSocket, needsNoDelay, onFin, WRITE_QUEUE_BYTES, type ReadInto } from './socket.ts'
 import { PipeStageContext, randomOf, type StageHost } from './stage-context.ts'
 
 /** Bytes through all connections of a proxy in one direction. */
@@ -47,11 +47,15 @@ export class Pipe implements Sink {
   #stages: readonly ActiveStage[] = NO_STAGES
   /** The buffer of the next read: the quiet one, or one of our own. */
   #buffer: Buffer = quietBuffer
-  /** Set while a read is being passed on: chunks in this memory are lent. */
+  /** Set while a read is being passed on. */
+  #reading = false
+  /** Set while a large read is being passed on: chunks in this memory are lent. */
   #lent: ArrayBufferLike | undefined
   /** Our own buffer while the destination still sends from it. */
   #pinned: Buffer | undefined
   #destinationFull = false
+  #nothingSent = true
+  #noDelay = false
   #paused = false
   #discarding = false
 
@@ -175,14 +179,16 @@ export class Pipe implements Sink {
 
   #read(length: number, buffer: Buffer): boolean {
     this.#traffic.receivedBytes += length
-    if (this.#head === this && length < COPY_BELOW_BYTES) {
-      // The way of most requests. Copying a small chunk is cheaper than the 64 KiB that Node would allocate.
-      this.#send(copyOf(buffer, length))
+    this.#reading = true
+    if (length < COPY_BELOW_BYTES) {
+      // Most reads. Copying a small chunk is cheaper than the 64 KiB that Node would allocate.
+      this.#head.write(copyOf(buffer, length))
     } else {
       this.#lent = buffer.buffer
       this.#head.write(buffer.subarray(0, length))
       this.#lent = undefined
     }
+    this.#reading = false
     this.#chooseBuffer(length, buffer)
     if (this.#stages.length > 0) this.updateFlow()
     return !this.#paused
@@ -229,6 +235,11 @@ export class Pipe implements Sink {
     // Towards an end that is gone, bytes are lost as they are on a real network.
     if (!destination || destination.destroyed || destination.writableEnded || this.#discarding) return true
     this.#traffic.sentBytes += chunk.length
+    if (!this.#noDelay) {
+      this.#noDelay = needsNoDelay(this.#nothingSent, chunk.length)
+      this.#nothingSent = false
+      if (this.#noDelay) destination.setNoDelay()
+    }
     const roomLeft = destination.write(chunk)
     if (destination.writableLength === 0) return true
     if (!roomLeft) {
@@ -259,10 +270,6 @@ export class Pipe implements Sink {
     // During a read its callback's result pauses the source.
     if (!paused) this.#source?.resume()
     else if (!this.#reading) this.#source?.pause()
-  }
-
-  get #reading(): boolean {
-    return this.#lent !== undefined
   }
 }
 
