@@ -11,6 +11,7 @@ const statusByCode: Readonly<Record<FaultlineErrorCode, number>> = {
   proxy_not_found: 404,
   fault_not_found: 404,
   proxy_exists: 409,
+  fault_not_carried: 422,
   fault_exists: 409,
   listen_failed: 409,
   network_closed: 503,

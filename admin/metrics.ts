@@ -51,6 +51,7 @@ function faultlineMetrics(registry: Registry, network: Network): void {
   proxyCounter('faultline_proxy_accepted_connections_total', 'Accepted connections.', 'acceptedConnections')
   proxyCounter('faultline_proxy_failed_dials_total', 'Connections whose upstream could not be reached.', 'failedDials')
   proxyCounter('faultline_proxy_failed_accepts_total', 'Connections that could not be accepted.', 'failedAccepts')
+  proxyCounter('faultline_proxy_opaque_connections_total', 'Connections not understood.', 'opaqueConnections')
   proxyCounter('faultline_proxy_held_limits_reached_total', 'Times a fault held all it may.', 'heldLimitsReached')
 
   new Counter({

@@ -3,10 +3,11 @@ import { randomUUID } from 'node:crypto'
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import { pino, type Logger } from 'pino'
 import { FaultlineError, isFaultlineError, Network, type ProxySpec } from '../proxy/index.ts'
-import { problemHandlers } from './errors.ts'
 import { MAX_NAME_LENGTH } from '../proxy/validate.ts'
+import { problemHandlers } from './errors.ts'
 import { metricsRoute } from './metrics.ts'
 import { refuseBrowsers } from './refuse-browsers.ts'
+import { eventRoutes } from './routes/events.ts'
 import { faultRoutes } from './routes/faults.ts'
 import { injectionRoutes } from './routes/injections.ts'
 import { proxyRoutes } from './routes/proxies.ts'
@@ -19,6 +20,8 @@ export interface AdminServerOptions {
   readonly port?: number
   /** Decides every random choice. Default: a random one, to be read from `network.seed`. */
   readonly seed?: number
+  /** Directory of the files that faults may send. Default none: no request can make the server read a file. */
+  readonly filesDirectory?: string
   /** Created before the server answers. */
   readonly proxies?: readonly ProxySpec[]
   /** Whether /metrics has Toxiproxy's per-proxy metrics. Default true. */
@@ -52,7 +55,11 @@ const REQUEST_TIMEOUT_MS = 30_000
  * running then
  */
 export async function startAdminServer(options: AdminServerOptions = {}): Promise<AdminServer> {
-  const network = new Network(options.seed === undefined ? {} : { seed: options.seed })
+  const { seed, filesDirectory } = options
+  const network = new Network({
+    ...(seed !== undefined && { seed }),
+    ...(filesDirectory !== undefined && { filesDirectory }),
+  })
   try {
     for (const proxy of options.proxies ?? []) await createNamed(network, proxy)
     const app = await buildAdminApp(network, options)
@@ -117,6 +124,7 @@ export async function buildAdminApp(network: Network, options: AdminServerOption
       proxyRoutes(v1, network)
       faultRoutes(v1, network)
       injectionRoutes(v1, network)
+      eventRoutes(v1, network)
       done()
     },
     { prefix: '/v1' },

@@ -207,10 +207,11 @@ function createToxic(network: Network, request: FastifyRequest): object {
   if (!definition || definition.layer !== 'stream') throw new ToxiproxyError(400, 'invalid toxic type')
   const name = givenName || `${type}_${stream}`
   if (proxy.fault(name)) throw new ToxiproxyError(409, 'toxic already exists')
-  const defaults = InstalledFault.fromSpec({ type }).attributes
-  const { attributes, error } = readAttributes(definition.schema, defaults, given)
+  const toxic = InstalledFault.fromSpec({ type, name, direction: stream })
+  const { attributes, error } = readAttributes(definition.schema, toxic.attributes, given)
   if (error) throw error
-  const toxic = new InstalledFault(definition, name, stream, { probability: toxicity, attributes })
+  // Not checked against the schema: Toxiproxy takes any number.
+  toxic.apply({ ...toxic.settings, probability: toxicity, attributes })
   proxy.installFault(toxic)
   return viewToxic(toxic)
 }
@@ -221,7 +222,11 @@ function updateToxic(network: Network, request: FastifyRequest): object {
   const { attributes, error } = readAttributes(toxic.definition.schema, toxic.attributes, readKey(body, 'attributes'))
   const probability = readNumber(body, 'toxicity') ?? toxic.probability
   // What could be read takes hold even if something else could not: so does Go's decoder, and clients may rely on it.
-  proxy.applySettings(toxic, { probability: error ? toxic.probability : probability, attributes })
+  proxy.applySettings(toxic, {
+    ...toxic.settings,
+    probability: error ? toxic.probability : probability,
+    attributes,
+  })
   if (error) throw error
   return viewToxic(toxic)
 }

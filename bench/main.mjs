@@ -52,7 +52,9 @@ async function runScenario(scenario, options, found, note) {
     note(message)
   }
   const present = found.filter(({ availability }) => availability.missing === undefined)
-  const taken = present.map(({ target }) => target).filter((target) => scenario.takes(target))
+  const taken = present
+    .map(({ target }) => target)
+    .filter((target) => (target.scenarios?.includes(scenario.name) ?? true) && scenario.takes(target))
   const progress = (message) => process.stderr.write(`${scenario.name}: ${message}\n`)
   if (taken.length === 0) {
     note('none of its targets is here')

@@ -19,8 +19,10 @@ export const usage = `usage: node bench/main.mjs [options]
   --seconds N            length of one load measurement, whole seconds (default 2)
   --accuracy-seconds N   length of one latency or bandwidth measurement (default 5)
   --idle-connections N   connections the idle scenario holds (default 5000)
-  --only a,b             scenarios: requests, bulk, connections, idle, latency, bandwidth
-  --targets a,b          direct, faultline, faultline+latency0, naive, haproxy, toxiproxy, http-proxy
+  --only a,b             scenarios: requests, bulk, connections, http, idle, latency, bandwidth,
+                         transparency
+  --targets a,b          direct, faultline, faultline+latency0, faultline-http, faultline-http+rule,
+                         naive, haproxy, haproxy-http, toxiproxy, http-proxy
   --json                 JSON on stdout, nothing else there (progress goes to stderr)
   --help                 this text
 `

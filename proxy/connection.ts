@@ -7,6 +7,8 @@ import type { Direction } from './faults/fault.ts'
 import type { InjectionDetail } from './injection-log.ts'
 import type { InstalledFault } from './installed-fault.ts'
 import { Pipe, type PipeHost, type Traffic } from './pipe.ts'
+import type { MessageOutput, Session, SessionEvent, SessionHost } from './protocols/protocol.ts'
+import { Random } from './random.ts'
 import { adoptSocket, connectSocket, finishSocket, keepAlive, resetSocket } from './socket.ts'
 
 /** What a connection needs from its proxy. */
@@ -19,6 +21,9 @@ export interface ConnectionHost {
   /** In the order of their creation. */
   readonly faults: Iterable<InstalledFault>
   record(fault: InstalledFault, connection: number, direction: Direction, action: string, detail: InjectionDetail): void
+  event(connection: number, type: SessionEvent, detail: InjectionDetail): void
+  /** The codecs of the proxy's protocol for one connection; undefined for plain TCP. */
+  createSession(host: SessionHost): Session | undefined
   heldLimitReached(): void
   /** The upstream could not be reached. */
   dialFailed(error: Error): void
@@ -31,7 +36,7 @@ export interface ConnectionHost {
  */
 const LINGER_MS = 200
 
-export class Connection implements PipeHost {
+export class Connection implements PipeHost, SessionHost {
   /** Counts up from 1 on its proxy, in the order of accepting. */
   readonly number: number
   readonly #host: ConnectionHost
@@ -39,6 +44,8 @@ export class Connection implements PipeHost {
   readonly #upstream: Socket
   readonly #upstreamPipe: Pipe
   readonly #downstreamPipe: Pipe
+  readonly output: Readonly<Record<Direction, MessageOutput>>
+  readonly #session: Session | undefined
   #openSockets = 2
   #dialling = true
   #closing = false
@@ -60,7 +67,13 @@ export class Connection implements PipeHost {
     this.#upstream.on('error', (error) => this.#upstreamFailed(error))
     this.#client.on('close', () => this.#socketClosed())
     this.#upstream.on('close', () => this.#socketClosed())
-    for (const fault of host.faults) this.#pipe(fault.direction).addFault(fault)
+    this.output = { upstream: this.#upstreamPipe.output, downstream: this.#downstreamPipe.output }
+    this.#session = host.createSession(this)
+    if (this.#session) {
+      this.#upstreamPipe.understand(this.#session)
+      this.#downstreamPipe.understand(this.#session)
+    }
+    for (const fault of host.faults) this.addFault(fault)
   }
 
   get clock(): Clock {
@@ -88,22 +101,34 @@ export class Connection implements PipeHost {
     this.#host.heldLimitReached()
   }
 
+  random(direction: Direction, fault: InstalledFault, purpose: string): Random {
+    return new Random(...this.randomKey(direction), fault.name, purpose)
+  }
+
+  event(type: SessionEvent, detail: InjectionDetail): void {
+    this.#host.event(this.number, type, detail)
+  }
+
   addFault(fault: InstalledFault): void {
-    this.#pipe(fault.direction).addFault(fault)
+    if (fault.definition.layer === 'message') this.#session?.addFault(fault)
+    else this.#pipe(fault.direction).addFault(fault)
   }
 
   updateFault(fault: InstalledFault, before: ReadonlySet<InstalledFault>): void {
-    this.#pipe(fault.direction).updateFault(fault, before)
+    if (fault.definition.layer === 'message') this.#session?.updateFault(fault)
+    else this.#pipe(fault.direction).updateFault(fault, before)
   }
 
   removeFault(fault: InstalledFault): void {
-    this.#pipe(fault.direction).removeFault(fault)
+    if (fault.definition.layer === 'message') this.#session?.removeFault(fault)
+    else this.#pipe(fault.direction).removeFault(fault)
   }
 
   /** FIN to both ends, after what has already been passed on; what still comes is dropped. */
   close(): void {
     if (this.#closing) return
     this.#closing = true
+    this.#session?.dispose()
     this.#upstreamPipe.discard()
     this.#downstreamPipe.discard()
     for (const socket of [this.#client, this.#upstream]) endThenClose(socket)
@@ -138,11 +163,14 @@ export class Connection implements PipeHost {
     if (!this.#dialling || systemCode(error) === 'ECONNRESET') return this.#downstreamPipe.sourceFailed()
     // A server that can't be reached is told at once, past all faults: they act on what a server sends.
     this.#host.dialFailed(error)
-    this.reset()
+    // Unless the proxy may answer by itself: then only a request that should go there misses it.
+    const unmissed = this.#upstreamPipe.destinationMissing((how) => (how === 'write' ? this.reset() : this.close()))
+    if (!unmissed || !this.#session?.answers) this.reset()
   }
 
   #socketClosed(): void {
     if (--this.#openSockets > 0) return
+    this.#session?.dispose()
     this.#upstreamPipe.dispose()
     this.#downstreamPipe.dispose()
     this.#host.connectionClosed(this)

@@ -9,6 +9,7 @@ export type FaultlineErrorCode =
   | 'proxy_not_found'
   | 'fault_exists' // the name is taken on this proxy
   | 'fault_not_found'
+  | 'fault_not_carried' // the proxy's protocol can't carry this type of fault
   | 'invalid_address' // not host:port
   | 'listen_failed' // the operating system refused the address
   | 'network_closed' // the network was closed

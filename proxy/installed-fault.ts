@@ -1,41 +1,104 @@
-// A fault on a proxy: its definition, its settings, its count. The acting is done by stages.
+// A fault on a proxy: its definition, its settings, its count. The acting is done by stages and sessions.
 import { Type } from '@sinclair/typebox'
 import { FaultlineError } from './errors.ts'
-import type { Direction, FaultDefinition, FaultSpec } from './faults/fault.ts'
+import type { Direction, FaultDefinition, FaultEnvironment, FaultSpec } from './faults/fault.ts'
 import { faultTypes, findFaultDefinition } from './faults/registry.ts'
 import { nearest } from './nearest.ts'
+import { Selection, type SelectionSettings } from './selection.ts'
 import { checkName, describeValue, joinPath, validate } from './validate.ts'
 
 export type FaultAttributes = Readonly<Record<string, unknown>>
 
-export interface FaultSettings {
-  readonly probability: number
+export interface FaultSettings extends SelectionSettings {
   readonly attributes: FaultAttributes
+  /** Which messages it is for, as its definition's match schema says. */
+  readonly match: FaultAttributes
 }
 
-/** What can be changed on a live fault; attributes are merged. */
+/** What can be changed on a live fault; attributes are merged, a match is replaced. */
 export type FaultChange = Partial<FaultSettings>
+
+/** Settings that have been checked, with what a message fault has been compiled to. */
+export interface CheckedSettings extends FaultSettings {
+  readonly direction: Direction
+  readonly rule?: unknown
+}
+
+/** Reads the files that attributes name. */
+export type ReadFile = FaultEnvironment['readFile']
+
+const readNothing: ReadFile = (_path, field) => {
+  const expected = 'no file: this network was given no directory of files'
+  throw new FaultlineError('invalid_value', `${field}: expected ${expected}`, { field, expected })
+}
 
 export class InstalledFault implements FaultSettings {
   readonly definition: FaultDefinition
   readonly name: string
-  readonly direction: Direction
-  probability: number
-  attributes: FaultAttributes
+  #settings: CheckedSettings
+  readonly #readFile: ReadFile
+  /** Which messages have been counted and acted on. */
+  readonly selection = new Selection()
   /** Acts of this fault so far. */
   injections = 0
 
-  constructor(definition: FaultDefinition, name: string, direction: Direction, settings: FaultSettings) {
+  constructor(definition: FaultDefinition, name: string, settings: CheckedSettings, readFile: ReadFile = readNothing) {
     checkName(name, 'name')
     this.definition = definition
     this.name = name
-    this.direction = direction
-    this.probability = settings.probability
-    this.attributes = settings.attributes
+    this.#settings = settings
+    this.#readFile = readFile
   }
 
   get type(): string {
     return this.definition.type
+  }
+
+  get direction(): Direction {
+    return this.#settings.direction
+  }
+
+  get probability(): number {
+    return this.#settings.probability
+  }
+
+  get attributes(): FaultAttributes {
+    return this.#settings.attributes
+  }
+
+  get match(): FaultAttributes {
+    return this.#settings.match
+  }
+
+  get skip(): number {
+    return this.#settings.skip
+  }
+
+  get times(): number | undefined {
+    return this.#settings.times
+  }
+
+  get every(): number {
+    return this.#settings.every
+  }
+
+  get key(): string | undefined {
+    return this.#settings.key
+  }
+
+  /** All of them, complete. */
+  get settings(): CheckedSettings {
+    return this.#settings
+  }
+
+  /** What the protocol's session runs; undefined for stream faults. */
+  get rule(): unknown {
+    return this.#settings.rule
+  }
+
+  /** For {@link FaultProxy.applySettings}, which tells the connections. */
+  apply(settings: CheckedSettings): void {
+    this.#settings = settings
   }
 
   /**
@@ -44,40 +107,53 @@ export class InstalledFault implements FaultSettings {
    * @param path the field that holds it, for messages
    * @throws FaultlineError naming the field, if anything in it is not as the schemas say
    */
-  static fromSpec(spec: FaultSpec, path = ''): InstalledFault {
+  static fromSpec(spec: FaultSpec, path = '', readFile: ReadFile = readNothing): InstalledFault {
     const definition = requireDefinition(spec, path)
-    const { direction, name, probability, attributes } = validate(faultSpecSchema, spec, path)
-    return new InstalledFault(definition, name ?? `${spec.type}_${direction}`, direction, {
-      probability,
-      attributes: validateAttributes(definition, attributes, path),
-    })
+    const { name, type: _, ...settings } = validate(faultSpecSchema, spec, path)
+    const checked = check(definition, settings, path, readFile)
+    if (settings.direction !== undefined) refuseOther(settings.direction, checked.direction, definition.type, path)
+    return new InstalledFault(definition, name ?? `${spec.type}_${checked.direction}`, checked, readFile)
   }
 
   /** Validates a change without making it; the result is the complete new settings. */
-  checkChange(change: FaultChange): FaultSettings {
-    const { probability, attributes } = validate(faultChangeSchema, change)
-    return {
-      probability: probability ?? this.probability,
-      attributes: validateAttributes(this.definition, { ...this.attributes, ...attributes }, ''),
-    }
+  checkChange(change: FaultChange): CheckedSettings {
+    const { attributes, ...changed } = validate(faultChangeSchema, change)
+    const { rule: _, ...present } = this.#settings
+    const settings = { ...present, ...changed, attributes: { ...this.attributes, ...attributes } }
+    return check(this.definition, settings, '', this.#readFile)
   }
 }
 
-const probabilitySchema = { minimum: 0, maximum: 1, description: 'Share of connections, drawn once for each.' }
+const direction = Type.Union([Type.Literal('upstream'), Type.Literal('downstream')])
+const probability = { minimum: 0, maximum: 1, description: 'Share of connections, or of messages.' }
+const attributes = { additionalProperties: true, description: "As the type's schema says." }
+const match = { additionalProperties: true, description: "As the type's match schema says; message faults only." }
+const skip = { minimum: 0, description: 'Messages that match and pass before it acts.' }
+const times = Type.Optional(Type.Integer({ minimum: 1, description: 'Messages that it acts on at most.' }))
+const every = { minimum: 1, description: 'Acts on every nth message that matches.' }
+const key = Type.Optional(Type.String({ minLength: 1, description: 'A header; counts are kept for each value.' }))
 
 export const faultSpecSchema = Type.Object({
   type: Type.String({ description: 'A type of the registry.' }),
   name: Type.Optional(Type.String({ minLength: 1, description: 'Unique on its proxy; default <type>_<direction>.' })),
-  direction: Type.Union([Type.Literal('upstream'), Type.Literal('downstream')], { default: 'downstream' }),
-  probability: Type.Number({ ...probabilitySchema, default: 1 }),
-  attributes: Type.Object({}, { additionalProperties: true, default: {}, description: "As the type's schema says." }),
+  direction: Type.Optional(direction),
+  probability: Type.Number({ ...probability, default: 1 }),
+  attributes: Type.Object({}, { ...attributes, default: {} }),
+  match: Type.Object({}, { ...match, default: {} }),
+  skip: Type.Integer({ ...skip, default: 0 }),
+  times,
+  every: Type.Integer({ ...every, default: 1 }),
+  key,
 })
 
 export const faultChangeSchema = Type.Object({
-  probability: Type.Optional(Type.Number(probabilitySchema)),
-  attributes: Type.Optional(
-    Type.Object({}, { additionalProperties: true, description: 'Merged into the present ones.' }),
-  ),
+  probability: Type.Optional(Type.Number(probability)),
+  attributes: Type.Optional(Type.Object({}, { ...attributes, description: 'Merged into the present ones.' })),
+  match: Type.Optional(Type.Object({}, { ...match, description: 'In place of the present one.' })),
+  skip: Type.Optional(Type.Integer(skip)),
+  times,
+  every: Type.Optional(Type.Integer(every)),
+  key,
 })
 
 function requireDefinition(spec: unknown, path: string): FaultDefinition {
@@ -92,6 +168,60 @@ function requireDefinition(spec: unknown, path: string): FaultDefinition {
   throw new FaultlineError('unknown_fault_type', message, { field, expected })
 }
 
-function validateAttributes(definition: FaultDefinition, attributes: unknown, path: string): FaultAttributes {
-  return validate(definition.schema, attributes, joinPath(path, 'attributes')) as FaultAttributes
+type UncheckedSettings = Omit<FaultSettings, 'times' | 'key'> & {
+  readonly direction?: Direction
+  readonly times?: number | undefined
+  readonly key?: string | undefined
+}
+
+/** The direction of many message faults follows from what they do. */
+function refuseOther(given: Direction, actual: Direction, type: string, path: string): void {
+  if (given === actual) return
+  const field = joinPath(path, 'direction')
+  const expected = `"${actual}", as the attributes of this ${type} say`
+  const message = `${field}: expected ${expected}, got ${describeValue(given)}`
+  throw new FaultlineError('invalid_value', message, { field, expected })
+}
+
+/** Attributes and match against the definition, all else having been validated. */
+function check(
+  definition: FaultDefinition,
+  settings: UncheckedSettings,
+  path: string,
+  readFile: ReadFile,
+): CheckedSettings {
+  const attributes = validate(definition.schema, settings.attributes, joinPath(path, 'attributes')) as FaultAttributes
+  const { times, key, ...others } = settings
+  const checked = { ...others, times, key, attributes, direction: settings.direction ?? 'downstream' }
+  if (definition.layer === 'stream') {
+    refuseMessageFields(definition, checked, path)
+    return checked
+  }
+  const match = validate(definition.matchSchema, plainPatterns(settings.match), joinPath(path, 'match'))
+  const environment: FaultEnvironment = { readFile, field: (name) => joinPath(path, name) }
+  const compiled = definition.compile({ attributes, match, direction: checked.direction }, environment)
+  return { ...checked, match, ...compiled }
+}
+
+/** Stream faults act on connections, not on messages: nothing that counts messages may be silently ignored. */
+function refuseMessageFields(definition: FaultDefinition, settings: FaultSettings, path: string): void {
+  const given = {
+    match: Object.keys(settings.match).length > 0,
+    skip: settings.skip !== 0,
+    times: settings.times !== undefined,
+    every: settings.every !== 1,
+    key: settings.key !== undefined,
+  }
+  const wrong = Object.entries(given).find(([, isGiven]) => isGiven)?.[0]
+  if (wrong === undefined) return
+  const field = joinPath(path, wrong)
+  const expected = `nothing, as ${definition.type} acts on streams of bytes, not on messages`
+  throw new FaultlineError('invalid_value', `${field}: expected ${expected}`, { field, expected })
+}
+
+/** Programs may write a pattern as a RegExp; from here on it is what JSON can hold. */
+function plainPatterns(value: unknown): unknown {
+  if (value instanceof RegExp) return { regex: value.source, flags: value.flags }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plainPatterns(inner)]))
 }

@@ -1,12 +1,15 @@
 // A set of proxies with one seed, one clock and one injection log: what a test or the admin server owns.
 import { randomInt } from 'node:crypto'
-import { Type } from '@sinclair/typebox'
+import { Type, type TProperties } from '@sinclair/typebox'
 import { systemClock, type Clock } from './clock.ts'
 import { FaultlineError } from './errors.ts'
 import type { FaultSpec } from './faults/fault.ts'
 import { DEFAULT_INJECTION_LOG_ENTRIES, InjectionLog } from './injection-log.ts'
-import { InstalledFault } from './installed-fault.ts'
-import { protocols, type Protocol } from './protocols/protocol.ts'
+import { EventLog } from './event-log.ts'
+import { fileReader } from './files.ts'
+import { InstalledFault, type ReadFile } from './installed-fault.ts'
+import type { ProtocolName, ProtocolOptions } from './protocols/protocol.ts'
+import { protocolNames, protocols } from './protocols/registry.ts'
 import { FaultProxy, proxyFields, type ProxyHost } from './proxy.ts'
 import { checkName, validate } from './validate.ts'
 
@@ -22,6 +25,8 @@ export interface NetworkOptions {
    * exceed bandwidth × delay where a latency fault shall not throttle. Default 16 MiB: 160 MB/s at 100 ms.
    */
   readonly maxHeldBytes?: number
+  /** Directory of the files that faults may send, e.g. `bodyFile` of http_abort. Default none. */
+  readonly filesDirectory?: string
 }
 
 export interface ProxySpec {
@@ -32,7 +37,11 @@ export interface ProxySpec {
   /** `host:port` to accept clients on. Default `127.0.0.1:0`: any free port, this machine only. */
   readonly listen?: string
   /** Default `tcp`. */
-  readonly protocol?: Protocol
+  readonly protocol?: ProtocolName
+  /** http: answers 400 to what can't be understood, instead of passing it on. Default false. */
+  readonly strict?: boolean
+  /** http: obeys the fault headers of Envoy (`x-envoy-fault-…`) in requests. Default false. */
+  readonly headerFaults?: boolean
   /** Default true. */
   readonly enabled?: boolean
   /** Faults that are in place before the first connection is accepted. */
@@ -53,18 +62,23 @@ export class Network implements ProxyHost {
   readonly seed: number
   readonly clock: Clock
   readonly injections: InjectionLog
+  /** What happened beyond faults, e.g. a connection whose bytes can't be understood. */
+  readonly events: EventLog
   readonly maxHeldBytes: number
+  readonly readFile: ReadFile
   readonly #proxies = new Map<string, FaultProxy>()
   /** Names of proxies that are being started. */
   readonly #reserved = new Set<string>()
   #closed = false
 
   constructor({ clock = systemClock, ...options }: NetworkOptions = {}) {
-    const { seed, injectionLogEntries, maxHeldBytes } = validate(networkOptionsSchema, options)
+    const { seed, injectionLogEntries, maxHeldBytes, filesDirectory } = validate(networkOptionsSchema, options)
     this.seed = seed ?? randomInt(2 ** 31)
     this.clock = clock
     this.injections = new InjectionLog(injectionLogEntries)
+    this.events = new EventLog(injectionLogEntries)
     this.maxHeldBytes = maxHeldBytes
+    this.readFile = fileReader(filesDirectory)
   }
 
   /** In the order of their creation. */
@@ -85,8 +99,11 @@ export class Network implements ProxyHost {
   async createProxy(spec: ProxySpec): Promise<FaultProxy> {
     const { name, listen, upstream, protocol, enabled } = validate(proxySpecSchema, spec)
     checkName(name, 'name')
-    const faults = (spec.faults ?? []).map((fault, index) => InstalledFault.fromSpec(fault, `faults.${index}`))
-    const proxy = new FaultProxy(this, name, protocol, { listen, upstream })
+    const options = readOptions(spec, protocol)
+    const faults = (spec.faults ?? []).map((fault, index) =>
+      InstalledFault.fromSpec(fault, `faults.${index}`, this.readFile),
+    )
+    const proxy = new FaultProxy(this, name, protocol, options, { listen, upstream })
     for (const fault of faults) proxy.installFault(fault)
     return this.#admit(proxy, enabled)
   }
@@ -155,20 +172,42 @@ export class Network implements ProxyHost {
   }
 }
 
+/** The fields of all protocols' options; a proxy takes only its own protocol's. */
+const optionFields = Object.assign({}, ...protocolNames.map((name) => protocols[name].options)) as TProperties
+
+/** @throws FaultlineError `unknown_field` for an option of another protocol */
+function readOptions(spec: ProxySpec, protocol: ProtocolName): ProtocolOptions {
+  const { options } = protocols[protocol]
+  const given: Record<string, unknown> = {}
+  for (const name of Object.keys(optionFields)) {
+    const value = (spec as unknown as Record<string, unknown>)[name]
+    if (value === undefined) continue
+    if (!(name in options)) {
+      const expected = `nothing, as a proxy with protocol ${protocol} has no such option`
+      throw new FaultlineError('unknown_field', `${name}: expected ${expected}`, { field: name, expected })
+    }
+    given[name] = value
+  }
+  return validate(Type.Object(options), given)
+}
+
 export const proxySpecSchema = Type.Object({
   name: Type.String({ minLength: 1, description: 'Unique in its network.' }),
   listen: Type.String({ ...proxyFields.listen, default: '127.0.0.1:0' }),
   upstream: proxyFields.upstream,
   protocol: Type.Union(
-    protocols.map((protocol) => Type.Literal(protocol)),
+    protocolNames.map((protocol) => Type.Literal(protocol)),
     { default: 'tcp' },
   ),
   enabled: Type.Boolean({ ...proxyFields.enabled, default: true }),
   faults: Type.Array(Type.Unknown(), { default: [], description: 'In place before the first connection.' }),
+  // Checked by the protocol's own schema, which also has their defaults.
+  ...Object.fromEntries(Object.keys(optionFields).map((name) => [name, Type.Optional(Type.Unknown())])),
 })
 
 const networkOptionsSchema = Type.Object({
   seed: Type.Optional(Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER })),
   injectionLogEntries: Type.Integer({ minimum: 1, maximum: 10_000_000, default: DEFAULT_INJECTION_LOG_ENTRIES }),
+  filesDirectory: Type.Optional(Type.String({ minLength: 1 })),
   maxHeldBytes: Type.Integer({ minimum: 1, maximum: 2 ** 40, default: DEFAULT_MAX_HELD_BYTES }),
 })

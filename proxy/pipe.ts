@@ -1,11 +1,14 @@
 // One direction of a connection: source socket → stages → destination socket, with backpressure across.
 //
-//   source ──onread──▶ head ─▶ stage ─▶ stage ─▶ the pipe itself (the last sink) ──write──▶ destination
+//   source ──onread──▶ (messages) ─▶ stage ─▶ stage ─▶ the pipe itself (the last sink) ──write──▶ destination
 //
-// Without stages the head is the pipe itself and a read is one call to the destination's write().
+// Where the protocol has messages, a session understands and disturbs them before the stages: messages are decided on
+// as they were sent, the network is what lies behind. Without session and stages a read is one call to the destination's
+// write().
 import type { Socket } from 'node:net'
-import type { Direction, Sink, Stage } from './faults/fault.ts'
+import type { Direction, Sink, Stage, StreamFault } from './faults/fault.ts'
 import type { InstalledFault } from './installed-fault.ts'
+import type { MessageInput, MessageOutput, Session } from './protocols/protocol.ts'
 import { giveBusyBuffer, quietBuffer, takeBusyBuffer } from './read-buffers.ts'
 import { finishSocket, needsNoDelay, onFin, WRITE_QUEUE_BYTES, type ReadInto } from './socket.ts'
 import { PipeStageContext, randomOf, type StageHost } from './stage-context.ts'
@@ -43,7 +46,12 @@ export class Pipe implements Sink {
   readonly #traffic: Traffic
   #source: Socket | undefined
   #destination: Socket | undefined
+  /** Where the source's bytes go: the session, or {@link Pipe.#first}. */
   #head: Sink = this
+  /** The first stage, or the pipe itself. */
+  #first: Sink = this
+  #session: Session | undefined
+  #messages: MessageInput | undefined
   #stages: readonly ActiveStage[] = NO_STAGES
   /** The buffer of the next read: the quiet one, or one of our own. */
   #buffer: Buffer = quietBuffer
@@ -54,10 +62,13 @@ export class Pipe implements Sink {
   /** Our own buffer while the destination still sends from it. */
   #pinned: Buffer | undefined
   #destinationFull = false
+  #wasOutputFull = false
   #nothingSent = true
   #noDelay = false
   #paused = false
   #discarding = false
+  /** Set when the destination could not be reached and nobody has been told yet. */
+  #whenMissed: ((how: 'write' | 'end') => void) | undefined
 
   constructor(direction: Direction, host: PipeHost, traffic: Traffic) {
     this.direction = direction
@@ -78,6 +89,32 @@ export class Pipe implements Sink {
     destination.on('drain', () => this.#drained())
   }
 
+  /** Where a session writes what it has understood. */
+  get output(): MessageOutput {
+    return new PipeOutput(this)
+  }
+
+  /** What comes behind the session: the first stage, or the pipe itself. */
+  get first(): Sink {
+    return this.#first
+  }
+
+  /** From now on the source's bytes go through a session. To be called before any have come. */
+  understand(session: Session): void {
+    this.#session = session
+    this.#messages = session.input[this.direction]
+    this.#head = this.#messages
+  }
+
+  /**
+   * The destination could not be reached. True if nothing has been sent to it, so that it need not be missed yet; then
+   * `missed` is called when something is to be sent.
+   */
+  destinationMissing(missed: (how: 'write' | 'end') => void): boolean {
+    this.#whenMissed = missed
+    return this.#nothingSent
+  }
+
   /** The source is gone by an error: RST travels through the stages like everything else. */
   sourceFailed(): void {
     this.#head.reset()
@@ -85,7 +122,7 @@ export class Pipe implements Sink {
 
   /** Bytes held back by stages. */
   get heldBytes(): number {
-    let bytes = 0
+    let bytes = this.#messages?.heldBytes ?? 0
     for (const { stage } of this.#stages) bytes += stage.heldBytes
     return bytes
   }
@@ -128,6 +165,8 @@ export class Pipe implements Sink {
     if (this.#discarding) return
     this.#discarding = true
     this.#disposeStages()
+    this.#messages = undefined
+    this.#first = NOWHERE
     this.#head = NOWHERE
     this.#destinationFull = false
     this.updateFlow()
@@ -153,10 +192,9 @@ export class Pipe implements Sink {
   }
 
   #insert(fault: InstalledFault, index: number): void {
-    const stage = fault.definition.create(
-      fault.attributes,
-      new PipeStageContext(this.#host, this.direction, fault, this),
-    ) as Stage<unknown>
+    const definition = fault.definition as StreamFault
+    const context = new PipeStageContext(this.#host, this.direction, fault, this)
+    const stage = definition.create(fault.attributes, context) as Stage<unknown>
     const entry = { fault, stage }
     this.#stages = this.#stages.length === 0 ? [entry] : this.#stages.toSpliced(index, 0, entry)
     this.#relink()
@@ -172,7 +210,8 @@ export class Pipe implements Sink {
       stage.next = next
       next = stage
     }
-    this.#head = this.#discarding ? NOWHERE : next
+    this.#first = this.#discarding ? NOWHERE : next
+    this.#head = this.#messages ?? this.#first
   }
 
   // ---- reading ---------------------------------------------------------------------------------------------------
@@ -190,7 +229,7 @@ export class Pipe implements Sink {
     }
     this.#reading = false
     this.#chooseBuffer(length, buffer)
-    if (this.#stages.length > 0) this.updateFlow()
+    if (this.#stages.length > 0 || this.#messages) this.updateFlow()
     return !this.#paused
   }
 
@@ -218,6 +257,7 @@ export class Pipe implements Sink {
   }
 
   end(): void {
+    this.#whenMissed?.('end')
     if (this.#destination) finishSocket(this.#destination)
   }
 
@@ -233,7 +273,10 @@ export class Pipe implements Sink {
   #send(chunk: Buffer): boolean {
     const destination = this.#destination
     // Towards an end that is gone, bytes are lost as they are on a real network.
-    if (!destination || destination.destroyed || destination.writableEnded || this.#discarding) return true
+    if (!destination || destination.destroyed || destination.writableEnded || this.#discarding) {
+      this.#whenMissed?.('write')
+      return true
+    }
     this.#traffic.sentBytes += chunk.length
     if (!this.#noDelay) {
       this.#noDelay = needsNoDelay(this.#nothingSent, chunk.length)
@@ -262,14 +305,55 @@ export class Pipe implements Sink {
 
   // ---- backpressure ----------------------------------------------------------------------------------------------
 
+  /** True while the destination or a stage wants no more bytes. */
+  get outputFull(): boolean {
+    return this.#destinationFull || (this.#stages.length > 0 && this.#stages.some(isFull))
+  }
+
   /** Pauses or resumes the source, as the destination and the stages want it. */
   updateFlow(): void {
-    const paused = this.#destinationFull || (this.#stages.length > 0 && this.#stages.some(isFull))
+    const wasFull = this.#wasOutputFull
+    const outputFull = (this.#wasOutputFull = this.outputFull)
+    if (wasFull && !outputFull) this.#session?.outputDrained(this.direction)
+    const paused = outputFull || this.#messages?.full === true
     if (paused === this.#paused) return
     this.#paused = paused
     // During a read its callback's result pauses the source.
     if (!paused) this.#source?.resume()
     else if (!this.#reading) this.#source?.pause()
+  }
+}
+
+/** The part of a pipe behind its session. */
+class PipeOutput implements MessageOutput {
+  readonly #pipe: Pipe
+
+  constructor(pipe: Pipe) {
+    this.#pipe = pipe
+  }
+
+  get full(): boolean {
+    return this.#pipe.outputFull
+  }
+
+  write(chunk: Buffer): void {
+    this.#pipe.first.write(chunk)
+  }
+
+  end(): void {
+    this.#pipe.first.end()
+  }
+
+  close(): void {
+    this.#pipe.first.close()
+  }
+
+  reset(): void {
+    this.#pipe.first.reset()
+  }
+
+  updateFlow(): void {
+    this.#pipe.updateFlow()
   }
 }
 

@@ -7,10 +7,12 @@ import { Connection, type ConnectionHost } from './connection.ts'
 import { FaultlineError } from './errors.ts'
 import type { Direction, FaultSpec } from './faults/fault.ts'
 import type { InjectionDetail, InjectionLog } from './injection-log.ts'
-import { InstalledFault, type FaultChange, type FaultSettings } from './installed-fault.ts'
+import { InstalledFault, type CheckedSettings, type FaultChange, type ReadFile } from './installed-fault.ts'
 import { listenOn, resolveListen } from './listen.ts'
 import type { Traffic } from './pipe.ts'
-import type { Protocol } from './protocols/protocol.ts'
+import type { EventLog } from './event-log.ts'
+import type { ProtocolName, ProtocolOptions, Session, SessionEvent, SessionHost } from './protocols/protocol.ts'
+import { protocols } from './protocols/registry.ts'
 import { createListener } from './socket.ts'
 import { Turns } from './turns.ts'
 import { validate } from './validate.ts'
@@ -20,7 +22,10 @@ export interface ProxyHost {
   readonly seed: number
   readonly clock: Clock
   readonly injections: InjectionLog
+  readonly events: EventLog
   readonly maxHeldBytes: number
+  /** For faults that send files. */
+  readonly readFile: ReadFile
 }
 
 export interface ProxySettings {
@@ -51,6 +56,8 @@ export interface ProxyCounters {
   failedAccepts: number
   /** How often a fault held as much as it may, and so slowed the sender down. */
   heldLimitsReached: number
+  /** Connections whose bytes could not be understood, so that message faults can't act on them any more. */
+  opaqueConnections: number
 }
 
 /** How often connections are looked through for those that have lived long enough to be kept alive. */
@@ -58,7 +65,9 @@ const KEEP_ALIVE_SWEEP_MS = 30_000
 
 export class FaultProxy implements ConnectionHost {
   readonly name: string
-  readonly protocol: Protocol
+  readonly protocol: ProtocolName
+  /** What is particular to the protocol, e.g. `strict` with http. */
+  readonly protocolOptions: ProtocolOptions
   readonly traffic: Readonly<Record<Direction, Traffic>> = {
     upstream: { receivedBytes: 0, sentBytes: 0 },
     downstream: { receivedBytes: 0, sentBytes: 0 },
@@ -68,6 +77,7 @@ export class FaultProxy implements ConnectionHost {
     failedDials: 0,
     failedAccepts: 0,
     heldLimitsReached: 0,
+    opaqueConnections: 0,
   }
   readonly #host: ProxyHost
   readonly #faults = new Map<string, InstalledFault>()
@@ -84,10 +94,17 @@ export class FaultProxy implements ConnectionHost {
   #whenIdle: (() => void) | undefined
 
   /** Made by {@link Network.createProxy}; starts disabled. */
-  constructor(host: ProxyHost, name: string, protocol: Protocol, settings: Omit<ProxySettings, 'enabled'>) {
+  constructor(
+    host: ProxyHost,
+    name: string,
+    protocol: ProtocolName,
+    protocolOptions: ProtocolOptions,
+    settings: Omit<ProxySettings, 'enabled'>,
+  ) {
     this.#host = host
     this.name = name
     this.protocol = protocol
+    this.protocolOptions = protocolOptions
     this.#listen = settings.listen
     this.#upstream = settings.upstream
     this.#upstreamAddress = tryParse(settings.upstream)
@@ -254,13 +271,19 @@ export class FaultProxy implements ConnectionHost {
    * @throws FaultlineError `fault_exists`, or naming the field that is wrong
    */
   addFault(spec: FaultSpec): InstalledFault {
-    const fault = InstalledFault.fromSpec(spec)
+    const fault = InstalledFault.fromSpec(spec, '', this.#host.readFile)
     this.installFault(fault)
     return fault
   }
 
-  /** Adds a fault that has been built already. @throws FaultlineError `fault_exists` */
+  /** Adds a fault that has been built already. @throws FaultlineError `fault_exists`, `fault_not_carried` */
   installFault(fault: InstalledFault): void {
+    const { definition } = fault
+    if (definition.layer === 'message' && definition.protocol !== this.protocol) {
+      const expected = `a fault that protocol ${this.protocol} carries`
+      const message = `type: ${fault.type} needs a proxy with protocol ${definition.protocol}, "${this.name}" has ${this.protocol}`
+      throw new FaultlineError('fault_not_carried', message, { field: 'type', expected })
+    }
     if (this.#faults.has(fault.name)) {
       throw new FaultlineError('fault_exists', `proxy "${this.name}" already has a fault named "${fault.name}"`, {
         field: 'name',
@@ -284,9 +307,8 @@ export class FaultProxy implements ConnectionHost {
   }
 
   /** Gives a fault new settings that have been checked already. */
-  applySettings(fault: InstalledFault, settings: FaultSettings): void {
-    fault.probability = settings.probability
-    fault.attributes = settings.attributes
+  applySettings(fault: InstalledFault, settings: CheckedSettings): void {
+    fault.apply(settings)
     const before = new Set<InstalledFault>()
     for (const other of this.#faults.values()) {
       if (other === fault) break
@@ -328,6 +350,15 @@ export class FaultProxy implements ConnectionHost {
       action,
       detail,
     })
+  }
+
+  createSession(host: SessionHost): Session | undefined {
+    return protocols[this.protocol].createSession?.(host, this.protocolOptions)
+  }
+
+  event(connection: number, type: SessionEvent, detail: InjectionDetail): void {
+    if (type === 'opaque') this.counters.opaqueConnections++
+    this.#host.events.append({ timeMs: this.clock.wallTimeMs(), type, proxy: this.name, connection, detail })
   }
 
   heldLimitReached(): void {

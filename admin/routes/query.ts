@@ -1,6 +1,19 @@
 // Query strings are text; a schema says which of it are numbers.
-import type { Static, TObject } from '@sinclair/typebox'
+import { Type, type Static, type TObject } from '@sinclair/typebox'
 import { validate } from '../../proxy/validate.ts'
+
+const DEFAULT_LIMIT = 1000
+const MAX_LIMIT = 100_000
+
+/** Parameters of every log that can be read. */
+export const proxySchema = Type.Optional(Type.String({ description: 'Only of the proxy of this name.' }))
+export const sinceSchema = Type.Integer({ default: 0, minimum: 0, description: 'Only with a sequence above this one.' })
+export const limitSchema = Type.Integer({
+  default: DEFAULT_LIMIT,
+  minimum: 1,
+  maximum: MAX_LIMIT,
+  description: 'At most, the latest.',
+})
 
 /** @throws FaultlineError naming the parameter; a number that is none is reported with the text that came */
 export function validateQuery<Schema extends TObject>(schema: Schema, query: unknown): Static<Schema> {

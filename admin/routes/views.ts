@@ -2,10 +2,11 @@
 import type { FaultProxy, InstalledFault } from '../../proxy/index.ts'
 
 export function viewProxy(proxy: FaultProxy): object {
-  const { name, protocol, listen, upstream, enabled, counters, traffic, lastError } = proxy
+  const { name, protocol, protocolOptions, listen, upstream, enabled, counters, traffic, lastError } = proxy
   return {
     name,
     protocol,
+    ...protocolOptions,
     listen,
     upstream,
     enabled,
@@ -19,5 +20,9 @@ export function viewProxy(proxy: FaultProxy): object {
 
 export function viewFault(fault: InstalledFault): object {
   const { name, type, definition, direction, probability, attributes, injections } = fault
-  return { name, type, layer: definition.layer, direction, probability, attributes, injections }
+  const { layer } = definition
+  const common = { name, type, layer, direction, probability, attributes, injections }
+  if (layer === 'stream') return common
+  const { match, skip, times, every, key } = fault
+  return { ...common, match, skip, times: times ?? null, every, key: key ?? null }
 }

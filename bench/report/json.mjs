@@ -19,8 +19,8 @@ export function jsonReport(run) {
   return `${JSON.stringify({ ...run, scenarios: run.scenarios.map(scenario) }, null, 2)}\n`
 }
 
-function scenario({ name, title, load, groups }) {
-  return { name, title, load, groups: groups.map(group) }
+function scenario({ name, title, load, groups, findings }) {
+  return { name, title, load, groups: groups.map(group), ...(findings !== undefined && { findings }) }
 }
 
 function group(one) {

@@ -8,6 +8,7 @@ import { pairwiseRatio } from '../statistics.mjs'
  * @property {string} title
  * @property {string} load
  * @property {import('../scenarios/scenario.mjs').Group[]} groups
+ * @property {import('../scenarios/transparency.mjs').Finding[]} [findings] of a scenario that compares
  */
 
 /**

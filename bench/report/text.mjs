@@ -2,6 +2,7 @@
 
 import { median } from '../statistics.mjs'
 import { peers } from '../targets/index.mjs'
+import { findingsText } from './findings.mjs'
 import { ratio, series } from './results.mjs'
 import { number, table } from './table.mjs'
 
@@ -24,7 +25,8 @@ function machine({ machine: { cpu, cpus, memoryGigabytes, system, node, loadAver
 
 function scenario(result) {
   const heading = `== ${result.name}: ${result.title} ==\n${result.load}`
-  return [heading, ...result.groups.map((group) => groupTables(result, group))].join('\n\n')
+  const findings = result.findings === undefined ? [] : [findingsText(result.findings)]
+  return [heading, ...result.groups.map((group) => groupTables(result, group)), ...findings].join('\n\n')
 }
 
 function groupTables(result, group) {

@@ -69,6 +69,25 @@ const costAims = [
   },
 ]
 
+/** @type {(Aim & { target: string })[]} what understanding HTTP may cost */
+const httpAims = [
+  httpAim('requests/s ÷ plain TCP ≥ 0.95', 'faultline-http', ratioOf('http', 'all', 'perSecond', 'faultline'), 0.95),
+  httpAim('requests/s ÷ plain TCP ≥ 0.8', 'faultline-http+rule', ratioOf('http', 'all', 'perSecond', 'faultline'), 0.8),
+  httpAim('requests/s ÷ http-proxy ≥ 3', 'faultline-http+rule', ratioOf('http', 'all', 'perSecond', 'http-proxy'), 3),
+  {
+    scenario: 'http',
+    target: 'faultline-http+rule',
+    aim: 'CPU µs a request ≤ 24',
+    digits: 2,
+    measure: valueOf('http', 'all', 'cpuMicrosEach'),
+    holds: (value) => value <= 24,
+  },
+]
+
+function httpAim(aim, target, measure, least) {
+  return { scenario: 'http', target, aim, digits: 3, measure, holds: (value) => value >= least }
+}
+
 /** @type {Aim[]} of the faults themselves */
 const accuracyAims = [
   {
@@ -102,7 +121,8 @@ export function judge(results) {
   const ran = ({ scenario }) => results.some((result) => result.name === scenario)
   const cost = costAims.filter(ran).flatMap((aim) => bothTargets.map((target) => verdict(aim, results, target)))
   const accuracy = accuracyAims.filter(ran).map((aim) => verdict(aim, results, 'faultline'))
-  return [...cost, ...accuracy]
+  const http = httpAims.filter(ran).map((aim) => verdict(aim, results, aim.target))
+  return [...cost, ...http, ...accuracy]
 }
 
 function verdict({ aim, digits, measure, holds }, results, target) {

@@ -3,9 +3,11 @@
 import { bandwidth } from './bandwidth.mjs'
 import { bulk } from './bulk.mjs'
 import { connections } from './connections.mjs'
+import { http } from './http.mjs'
 import { idle } from './idle.mjs'
 import { latency } from './latency.mjs'
 import { requests } from './requests.mjs'
+import { transparency } from './transparency.mjs'
 
 /** @type {import('./scenario.mjs').Scenario[]} */
-export const scenarios = [requests, bulk, connections, idle, latency, bandwidth]
+export const scenarios = [requests, bulk, connections, http, idle, latency, bandwidth, transparency]

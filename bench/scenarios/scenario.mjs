@@ -5,7 +5,7 @@
  * @property {string} name as in --only
  * @property {string} title
  * @property {(target: import('../targets/target.mjs').Target) => boolean} takes which targets make sense in it
- * @property {(context: Context) => Promise<{ load: string, groups: Group[] }>} run need not stop what it starts
+ * @property {(context: Context) => Promise<{ load: string, groups: Group[], findings?: import('./transparency.mjs').Finding[] }>} run need not stop what it starts
  *
  * @typedef {object} Context
  * @property {import('../options.mjs').Options} options

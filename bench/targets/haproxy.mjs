@@ -1,4 +1,4 @@
-// HAProxy in TCP mode with one thread, as Node has one.
+// HAProxy with one thread, as Node has one: in TCP mode, and in HTTP mode for the scenario of that.
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,30 +7,37 @@ import { findProgram } from '../programs.mjs'
 import { startListener } from './target.mjs'
 
 /** @type {import('./target.mjs').Target} */
-export const haproxy = {
-  name: 'haproxy',
-  carries: 'tcp',
-  injectsFaults: false,
-  async find() {
-    return (await findProgram('haproxy')) ?? { missing: 'haproxy is not on PATH' }
-  },
-  async start(setting) {
-    const { path } = await findProgram('haproxy')
-    const file = join(temporaryFolder(), 'haproxy.cfg')
-    return startListener((port) => {
-      writeFileSync(file, configuration(port, setting))
-      // -db: stay in the foreground, one process.
-      return [path, '-db', '-f', file]
-    })
-  },
+export const haproxy = target('haproxy', 'tcp')
+
+/** @type {import('./target.mjs').Target} */
+export const haproxyHttp = { ...target('haproxy-http', 'http'), scenarios: ['http', 'transparency'] }
+
+function target(name, mode) {
+  return {
+    name,
+    carries: mode,
+    injectsFaults: false,
+    async find() {
+      return (await findProgram('haproxy')) ?? { missing: 'haproxy is not on PATH' }
+    },
+    async start(setting) {
+      const { path } = await findProgram('haproxy')
+      const file = join(temporaryFolder(), `${name}.cfg`)
+      return startListener((port) => {
+        writeFileSync(file, configuration(port, mode, setting))
+        // -db: stay in the foreground, one process.
+        return [path, '-db', '-f', file]
+      })
+    },
+  }
 }
 
-function configuration(port, { upstreamPort, maxConnections }) {
+function configuration(port, mode, { upstreamPort, maxConnections }) {
   return `global
   nbthread 1
   maxconn ${maxConnections + 100}
 defaults
-  mode tcp
+  mode ${mode}
   maxconn ${maxConnections + 100}
   timeout connect 5s
   timeout client 1h

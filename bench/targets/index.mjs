@@ -2,13 +2,25 @@
 
 import { direct } from './direct.mjs'
 import { faultline, faultlineWithLatency0 } from './faultline.mjs'
-import { haproxy } from './haproxy.mjs'
+import { faultlineHttp, faultlineHttpRule } from './faultline-http.mjs'
+import { haproxy, haproxyHttp } from './haproxy.mjs'
 import { httpProxy } from './http-proxy.mjs'
 import { naive } from './naive.mjs'
 import { toxiproxy } from './toxiproxy.mjs'
 
 /** @type {import('./target.mjs').Target[]} */
-export const targets = [direct, faultline, faultlineWithLatency0, naive, haproxy, toxiproxy, httpProxy]
+export const targets = [
+  direct,
+  faultline,
+  faultlineWithLatency0,
+  faultlineHttp,
+  faultlineHttpRule,
+  naive,
+  haproxy,
+  haproxyHttp,
+  toxiproxy,
+  httpProxy,
+]
 
 /** Those that every other target is compared with. */
-export const peers = ['direct', 'naive', 'haproxy', 'toxiproxy']
+export const peers = ['direct', 'naive', 'haproxy', 'toxiproxy', 'http-proxy']

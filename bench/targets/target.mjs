@@ -9,6 +9,7 @@ import { freePort, waitUntilListening } from '../network.mjs'
  * @property {string} name as in --targets and in the tables
  * @property {'tcp' | 'http'} carries what it can carry; `http` targets are only in the scenarios that speak HTTP
  * @property {boolean} injectsFaults whether it has Toxiproxy's API, and with it a place in the accuracy scenarios
+ * @property {string[]} [scenarios] the only ones it has a place in; default all that take it
  * @property {() => Promise<Availability>} find whether it is on this machine
  * @property {(setting: Setting) => Promise<RunningTarget>} start
  *
@@ -17,6 +18,8 @@ import { freePort, waitUntilListening } from '../network.mjs'
  * @typedef {object} Setting
  * @property {number} upstreamPort
  * @property {number} maxConnections most connections at a time that a scenario opens
+ * @property {string} [protocol] of Faultline's proxy; default tcp
+ * @property {object[]} [faults] of Faultline's proxy with a protocol
  *
  * @typedef {object} RunningTarget
  * @property {number} port where clients connect

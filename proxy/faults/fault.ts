@@ -1,5 +1,8 @@
 // What a fault is: a type with attributes, a schema for them, and the stage that acts. All that a fault file imports.
-import type { TSchema } from '@sinclair/typebox'
+import type { TObject, TSchema } from '@sinclair/typebox'
+import { FaultlineError } from '../errors.ts'
+import type { ProtocolName } from '../protocols/protocol.ts'
+import { describeValue } from '../validate.ts'
 import type { Direction, Stage, StageContext } from './stage.ts'
 
 export { Type as Schema } from '@sinclair/typebox'
@@ -15,10 +18,20 @@ export interface FaultSpec {
   readonly name?: string
   /** Default `downstream`. */
   readonly direction?: Direction
-  /** The share of connections it acts on, 0 to 1, drawn once for each connection. Default 1. */
+  /** The share of connections (of messages, for message faults) it acts on, 0 to 1, drawn for each. Default 1. */
   readonly probability?: number
   /** As the type's schema says; what is left out gets the schema's default. */
   readonly attributes?: Readonly<Record<string, unknown>>
+  /** Message faults: which messages it is for, as the type's match schema says. Default all. */
+  readonly match?: Readonly<Record<string, unknown>>
+  /** Message faults: lets the first so many that match pass. Default 0. */
+  readonly skip?: number
+  /** Message faults: acts so many times, then never again. Default: always. */
+  readonly times?: number
+  /** Message faults: acts on every nth that matches. Default 1. */
+  readonly every?: number
+  /** Message faults: the name of a request header; `skip`, `times` and `every` count for each of its values. */
+  readonly key?: string
 }
 
 /** A fault that acts on the bytes of a connection, one direction at a time. */
@@ -33,8 +46,47 @@ export interface StreamFault<Attributes extends object = object> {
   create(attributes: Attributes, context: StageContext): Stage<Attributes>
 }
 
-/** Any entry of the registry. Other layers (connection, message, datagram) join this union. */
-export type FaultDefinition = StreamFault
+/** What a message fault is compiled from. */
+export interface FaultFields {
+  readonly attributes: object
+  readonly match: object
+  readonly direction: Direction
+}
+
+/** What a fault may use while it is compiled. */
+export interface FaultEnvironment {
+  /** The full name of a field, for messages. */
+  field(name: string): string
+  /** Reads a file that an attribute names. @throws FaultlineError naming the field, also if none may be read */
+  readFile(path: string, field: string): Buffer
+}
+
+/** A fault that acts on the messages of a protocol. Its protocol's session runs what {@link MessageFault.compile} made. */
+export interface MessageFault {
+  readonly type: string
+  readonly layer: 'message'
+  /** The one protocol that carries it. */
+  readonly protocol: ProtocolName
+  readonly describe: string
+  /** An object of attributes, each with unit, default and bounds. */
+  readonly schema: TSchema
+  readonly matchSchema: TObject
+  /**
+   * Builds the running form, which belongs to the protocol's session, and tells whose messages it disturbs.
+   *
+   * @throws FaultlineError naming the field that can't work
+   */
+  compile(fields: FaultFields, environment: FaultEnvironment): { readonly direction: Direction; readonly rule: unknown }
+}
+
+/** Any entry of the registry. Other layers (connection, datagram) join this union. */
+export type FaultDefinition = StreamFault | MessageFault
+
+/** The error for an attribute that its schema lets through and that can't work. */
+export function invalidField(field: string, expected: string, value: unknown): FaultlineError {
+  const message = `${field}: expected ${expected}, got ${describeValue(value)}`
+  return new FaultlineError('invalid_value', message, { field, expected })
+}
 
 /** Called with attributes, builds a {@link FaultSpec}: `proxy.addFault({ ...latency({ latency: 100 }), name: 'slow' })`. */
 export type FaultBuilder<Attributes extends object> = (attributes?: Partial<Attributes>) => FaultSpec

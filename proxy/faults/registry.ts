@@ -1,15 +1,66 @@
 // The one list of faults. A new fault is its file and a line here.
 import { bandwidth } from './bandwidth.ts'
 import type { FaultDefinition } from './fault.ts'
+import { httpAbort } from './http/abort.ts'
+import { httpCorrupt } from './http/corrupt.ts'
+import { httpDelay } from './http/delay.ts'
+import { httpDuplicate } from './http/duplicate.ts'
+import { httpHang } from './http/hang.ts'
+import { httpHeaders } from './http/headers.ts'
+import { httpKeepaliveKill } from './http/keepalive-kill.ts'
+import { httpMalformed } from './http/malformed.ts'
+import { httpRateLimit } from './http/rate-limit.ts'
+import { httpReset } from './http/reset.ts'
+import { httpSlowBody } from './http/slow-body.ts'
+import { httpSlowHeaders } from './http/slow-headers.ts'
+import { httpStatus } from './http/status.ts'
+import { httpTruncate } from './http/truncate.ts'
 import { latency } from './latency.ts'
 import { limitData } from './limit-data.ts'
 import { noop } from './noop.ts'
 import { resetPeer } from './reset-peer.ts'
 import { slicer } from './slicer.ts'
 import { slowClose } from './slow-close.ts'
+import { sseDrop } from './sse/drop.ts'
+import { sseStall } from './sse/stall.ts'
 import { timeout } from './timeout.ts'
+import { websocketClose } from './websocket/close.ts'
+import { websocketCorrupt } from './websocket/corrupt.ts'
+import { websocketDelay } from './websocket/delay.ts'
+import { websocketDrop } from './websocket/drop.ts'
+import { websocketStall } from './websocket/stall.ts'
 
-export const faults = { latency, bandwidth, slowClose, timeout, resetPeer, slicer, limitData, noop }
+export const faults = {
+  latency,
+  bandwidth,
+  slowClose,
+  timeout,
+  resetPeer,
+  slicer,
+  limitData,
+  noop,
+  httpDelay,
+  httpAbort,
+  httpRateLimit,
+  httpReset,
+  httpHang,
+  httpSlowHeaders,
+  httpSlowBody,
+  httpTruncate,
+  httpCorrupt,
+  httpMalformed,
+  httpHeaders,
+  httpStatus,
+  httpDuplicate,
+  httpKeepaliveKill,
+  websocketDelay,
+  websocketDrop,
+  websocketClose,
+  websocketStall,
+  websocketCorrupt,
+  sseStall,
+  sseDrop,
+}
 
 const byType = new Map<string, FaultDefinition>(
   Object.values(faults).map((fault) => [fault.type, fault as FaultDefinition]),

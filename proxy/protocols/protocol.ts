@@ -1,6 +1,69 @@
-// Which protocols a proxy can speak. A protocol that understands messages brings its codec as a folder beside this
-// file and a line here; plain TCP needs none.
+// The seam of protocols: what understands the messages of a connection stands between its sockets and its stages.
+import type { TProperties } from '@sinclair/typebox'
+import type { Clock } from '../clock.ts'
+import type { Direction, Sink } from '../faults/stage.ts'
+import type { InjectionDetail } from '../injection-log.ts'
+import type { InstalledFault } from '../installed-fault.ts'
+import type { Random } from '../random.ts'
 
-export const protocols = ['tcp'] as const
+/** Plain TCP has no codec; the others bring theirs as a folder beside this file. */
+export type ProtocolName = 'tcp' | 'http'
 
-export type Protocol = (typeof protocols)[number]
+/** An entry of the registry. */
+export interface Protocol {
+  readonly name: ProtocolName
+  /** What a proxy of this protocol can be told beyond what all can, as fields of its spec, each with its default. */
+  readonly options: TProperties
+  /** Called when a connection has been accepted; options have been validated. Without it bytes just pass. */
+  readonly createSession?: (host: SessionHost, options: ProtocolOptions) => Session
+}
+
+export type ProtocolOptions = Readonly<Record<string, unknown>>
+
+/** One direction of a connection, as the session in it sees what lies behind the messages. */
+export interface MessageOutput extends Sink {
+  /** True while the destination or a stage wants no more bytes. */
+  readonly full: boolean
+  /** To be called when the session's own {@link MessageInput.full} has changed outside write(). */
+  updateFlow(): void
+}
+
+/** Where a direction's bytes come into a session. */
+export interface MessageInput extends Sink {
+  /** Bytes held back. */
+  readonly heldBytes: number
+  /** True while no more bytes are wanted: the source is paused. */
+  readonly full: boolean
+}
+
+/** What happens on a connection beyond faults. */
+export type SessionEvent = 'opaque' | 'fault_not_applied'
+
+/** What a session may use of its connection. */
+export interface SessionHost {
+  readonly clock: Clock
+  readonly maxHeldBytes: number
+  readonly output: Readonly<Record<Direction, MessageOutput>>
+  /** The generator for one purpose of a fault in one direction of this connection. */
+  random(direction: Direction, fault: InstalledFault, purpose: string): Random
+  record(fault: InstalledFault, direction: Direction, action: string, detail: InjectionDetail): void
+  /** Puts on record what users should know, e.g. that message faults can't act here any more. */
+  event(type: SessionEvent, detail: InjectionDetail): void
+  heldLimitReached(): void
+}
+
+/** The codecs of one connection and the message faults on it. All of it is synchronous. */
+export interface Session {
+  readonly input: Readonly<Record<Direction, MessageInput>>
+  /** True while a fault may answer in place of the server, which need not be there then. */
+  readonly answers?: boolean
+  addFault(fault: InstalledFault): void
+  /** Its settings have changed. */
+  updateFault(fault: InstalledFault): void
+  /** What it holds passes on at once. */
+  removeFault(fault: InstalledFault): void
+  /** A direction's output takes bytes again. */
+  outputDrained(direction: Direction): void
+  /** The connection is gone. */
+  dispose(): void
+}

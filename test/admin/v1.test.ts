@@ -76,9 +76,21 @@ describe('proxies', () => {
 })
 
 describe('faults', () => {
+  /** Of the types that can do nothing by default. */
+  const attributesOf: Record<string, object> = {
+    http_delay: { delayMs: 1 },
+    http_rate_limit: { limit: 1 },
+    http_corrupt: { rate: 0.1 },
+    http_malformed: { kind: 'garbage' },
+    http_headers: { remove: ['x-a'] },
+    websocket_delay: { delayMs: 1 },
+    websocket_corrupt: { rate: 0.1 },
+  }
+
   test.each(faultTypes())('of the type %s can be added, read, changed and removed', async (type) => {
-    await call('POST', '/v1/proxies', spec)
-    expect((await call('POST', '/v1/proxies/p/faults', { type, name: 'f' })).status).toBe(201)
+    await call('POST', '/v1/proxies', { ...spec, protocol: 'http' }) // carries stream and message faults
+    const fault = { type, name: 'f', attributes: attributesOf[type] ?? {} }
+    expect(await call('POST', '/v1/proxies/p/faults', fault)).toMatchObject({ status: 201 })
     expect((await call('GET', '/v1/proxies/p/faults')).body.faults).toHaveLength(1)
     expect((await call('PATCH', '/v1/proxies/p/faults/f', { probability: 0.5 })).body.probability).toBe(0.5)
     expect((await call('GET', '/v1/proxies/p/faults/f')).body.type).toBe(type)
@@ -91,6 +103,27 @@ describe('faults', () => {
     await call('POST', '/v1/proxies/p/faults', { type: 'latency', name: 'f', attributes: { latency: 7, jitter: 3 } })
     const changed = await call('PATCH', '/v1/proxies/p/faults/f', { attributes: { latency: 9 } })
     expect(changed.body.attributes).toEqual({ latency: 9, jitter: 3 })
+  })
+})
+
+describe('events', () => {
+  test('are listed and filtered', async () => {
+    for (const proxy of ['a', 'b', 'a']) {
+      network.events.append({ timeMs: 1, type: 'opaque', proxy, connection: 1, detail: { reason: 'x' } })
+    }
+    const all = (await call('GET', '/v1/events')).body
+    expect(all.total).toBe(3)
+    expect(all.events[0]).toEqual({
+      sequence: 1,
+      timeMs: 1,
+      type: 'opaque',
+      proxy: 'a',
+      connection: 1,
+      detail: { reason: 'x' },
+    })
+    const since = (await call('GET', '/v1/events?proxy=a&since=1')).body
+    expect(since.events.map((event: { sequence: number }) => event.sequence)).toEqual([3])
+    expect((await call('GET', '/v1/events?limit=x')).body).toMatchObject({ status: 400, field: 'limit' })
   })
 })
 

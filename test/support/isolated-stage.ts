@@ -18,7 +18,7 @@ export class IsolatedStage {
 
   constructor(type: string, attributes: Readonly<Record<string, number>>, { seed = 1, maxHeldBytes = 2 ** 24 } = {}) {
     const definition = findFaultDefinition(type)
-    if (!definition) throw new Error(`no fault type ${type}`)
+    if (definition?.layer !== 'stream') throw new Error(`no stream fault type ${type}`)
     const complete = { ...InstalledFault.fromSpec({ type }).attributes, ...attributes }
     this.stage = definition.create(complete, {
       clock: this.clock,

@@ -1,5 +1,5 @@
 // A client, a proxy and a server, connected: what most data plane tests begin with.
-import { Network, type FaultProxy, type FaultSpec, type NetworkOptions } from '../../proxy/index.ts'
+import { Network, type FaultProxy, type FaultSpec, type NetworkOptions, type ProxySpec } from '../../proxy/index.ts'
 import { RawServer, RawSocket } from './sockets.ts'
 
 export interface Proxied extends AsyncDisposable {
@@ -11,11 +11,18 @@ export interface Proxied extends AsyncDisposable {
   connect(): Promise<{ client: RawSocket; server: RawSocket }>
 }
 
-/** @param faults in place before the first connection */
-export async function startProxied(faults: readonly FaultSpec[] = [], options: NetworkOptions = {}): Promise<Proxied> {
+/**
+ * @param faults in place before the first connection
+ * @param spec e.g. the protocol
+ */
+export async function startProxied(
+  faults: readonly FaultSpec[] = [],
+  options: NetworkOptions = {},
+  spec: Partial<ProxySpec> = {},
+): Promise<Proxied> {
   const upstream = await RawServer.start()
   const network = new Network({ seed: 1, ...options })
-  const proxy = await network.createProxy({ name: 'p', upstream: upstream.address, faults })
+  const proxy = await network.createProxy({ name: 'p', upstream: upstream.address, faults, ...spec })
   return {
     network,
     proxy,

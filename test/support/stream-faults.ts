@@ -2,7 +2,6 @@
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import {
-  findFaultDefinition,
   InstalledFault,
   systemClock,
   type Clock,
@@ -60,11 +59,8 @@ export function addUnchecked(
   direction: Direction,
   attributes: Readonly<Record<string, number>>,
 ): InstalledFault {
-  const definition = findFaultDefinition(type)
-  if (!definition) throw new Error(`no fault type ${type}`)
-  const defaults = InstalledFault.fromSpec({ type }).attributes
-  const settings = { probability: 1, attributes: { ...defaults, ...attributes } }
-  const fault = new InstalledFault(definition, `${type}_${direction}`, direction, settings)
+  const fault = InstalledFault.fromSpec({ type, direction })
+  fault.apply({ ...fault.settings, attributes: { ...fault.attributes, ...attributes } })
   proxy.installFault(fault)
   return fault
 }

@@ -1,0 +1,3 @@
+import type { Exchange } from './transparency.mjs'
+
+export const exchanges: readonly Exchange[]
