@@ -262,7 +262,7 @@ export abstract class HttpFlow implements MessageInput, DeliveryEvents {
     this.#headPart = 'none'
     if (this.framer.finish()) this.#ended()
     else this.#delivery.cutOff() // the body ends too early
-    if (!this.#wait && !this.#dead) this.#passEnd()
+    if (this.#pendingEnd && !this.#wait && !this.#dead) this.#passEnd()
   }
 
   #passEnd(): void {
@@ -311,8 +311,10 @@ export abstract class HttpFlow implements MessageInput, DeliveryEvents {
     }
     this.#draining = false
     if (this.#pendingEnd && !this.#wait && !this.#dead) {
-      if (this.#through) this.#through.end()
-      else this.#finish()
+      if (this.#through) {
+        this.#pendingEnd = false
+        this.#through.end()
+      } else this.#finish()
     }
     this.output.updateFlow()
   }
