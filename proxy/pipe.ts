@@ -8,7 +8,7 @@
 import type { Socket } from 'node:net'
 import type { Direction, Sink, Stage, StreamFault } from './faults/fault.ts'
 import type { InstalledFault } from './installed-fault.ts'
-import type { MessageInput, MessageOutput, Session } from './protocols/protocol.ts'
+import type { MessageOutput, Session, SourceInput } from './protocols/protocol.ts'
 import { giveBusyBuffer, quietBuffer, takeBusyBuffer } from './read-buffers.ts'
 import { finishSocket, needsNoDelay, onFin, WRITE_QUEUE_BYTES, type ReadInto } from './socket.ts'
 import { PipeStageContext, randomOf, type StageHost } from './stage-context.ts'
@@ -51,7 +51,7 @@ export class Pipe implements Sink {
   /** The first stage, or the pipe itself. */
   #first: Sink = this
   #session: Session | undefined
-  #messages: MessageInput | undefined
+  #messages: SourceInput | undefined
   #stages: readonly ActiveStage[] = NO_STAGES
   /** The buffer of the next read: the quiet one, or one of our own. */
   #buffer: Buffer = quietBuffer
@@ -221,7 +221,9 @@ export class Pipe implements Sink {
     this.#reading = true
     if (length < COPY_BELOW_BYTES) {
       // Most reads. Copying a small chunk is cheaper than the 64 KiB that Node would allocate.
-      this.#head.write(copyOf(buffer, length))
+      const copy = copyOf(buffer, length)
+      if (this.#messages?.letPass(copy)) this.#first.write(copy)
+      else this.#head.write(copy)
     } else {
       this.#lent = buffer.buffer
       this.#head.write(buffer.subarray(0, length))
@@ -229,7 +231,7 @@ export class Pipe implements Sink {
     }
     this.#reading = false
     this.#chooseBuffer(length, buffer)
-    if (this.#stages.length > 0 || this.#messages) this.updateFlow()
+    if (this.#stages.length > 0 || this.#messages?.full) this.updateFlow()
     return !this.#paused
   }
 

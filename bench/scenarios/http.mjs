@@ -2,6 +2,7 @@
 // through what else people put between two services.
 
 import { findHttpLoad } from '../load/http-load.mjs'
+import { pinProxies } from '../pin.mjs'
 import { interleave } from '../rounds.mjs'
 import { startHttpUpstream } from '../upstreams/http-upstream.mjs'
 import { measureHttp, warmUp } from './http-work.mjs'
@@ -20,8 +21,11 @@ export const http = {
   async run(context) {
     const { options, note, progress } = context
     const load = await findHttpLoad()
+    const cores = await pinProxies()
+    if (cores === null) note('without taskset and a second core the load takes from the proxies')
     const upstream = await startHttpUpstream()
     const running = await startTargets(context, { upstreamPort: upstream.port, maxConnections: 300 })
+    for (const { pid } of running.values()) await cores?.pin(pid)
     const measure = (target, seconds) => measureHttp(load, target, { connections, seconds, keepAlive: true })
     progress('warming up')
     await warmUp(running, (target) => measure(target, 2), note)
@@ -34,7 +38,10 @@ export const http = {
         return measure(running.get(name), options.seconds)
       },
     })
-    return { load: `${load.description} against ${upstream.description}`, groups: [{ name: 'all', metrics, samples }] }
+    await cores?.release()
+    const where = cores === null ? '' : ', the proxy on a core of its own'
+    const description = `${load.description} against ${upstream.description}${where}`
+    return { load: description, groups: [{ name: 'all', metrics, samples }] }
   },
 }
 

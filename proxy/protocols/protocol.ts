@@ -36,6 +36,15 @@ export interface MessageInput extends Sink {
   readonly full: boolean
 }
 
+/** Where a source writes to. */
+export interface SourceInput extends MessageInput {
+  /**
+   * Asked for chunks whose memory nobody will change. True: the chunk may pass as it is, past the session, which has
+   * seen it. False: it is to be written here.
+   */
+  letPass(chunk: Buffer): boolean
+}
+
 /** What happens on a connection beyond faults. */
 export type SessionEvent = 'opaque' | 'fault_not_applied'
 
@@ -54,7 +63,7 @@ export interface SessionHost {
 
 /** The codecs of one connection and the message faults on it. All of it is synchronous. */
 export interface Session {
-  readonly input: Readonly<Record<Direction, MessageInput>>
+  readonly input: Readonly<Record<Direction, SourceInput>>
   /** True while a fault may answer in place of the server, which need not be there then. */
   readonly answers?: boolean
   addFault(fault: InstalledFault): void

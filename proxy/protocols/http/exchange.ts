@@ -10,7 +10,8 @@ export class Exchange {
   readonly upgrade: boolean
   /** The answer to HTTP/1.0 may not be chunked. */
   readonly minorVersion: number
-  readonly #head: string
+  /** As text, a character a byte, or bytes that nobody changes, with what may come behind it. */
+  readonly #head: string | Buffer
   #request: HttpRequest | undefined
   /** The request's body has come to its end. */
   requestDone = false
@@ -27,7 +28,7 @@ export class Exchange {
 
   constructor(
     number: number,
-    head: string,
+    head: string | Buffer,
     facts: { method: 'HEAD' | 'CONNECT' | 'other'; upgrade: boolean; minorVersion: number },
   ) {
     this.number = number
@@ -42,9 +43,14 @@ export class Exchange {
     return this.upgrade || this.method === 'CONNECT'
   }
 
+  /** What the client gets is not just what the server answers, or not HTTP. */
+  get special(): boolean {
+    return this.mayTunnel || this.answer !== undefined || this.swallow || this.continued
+  }
+
   /** Parsed when first looked at. */
   get request(): HttpRequest {
-    return (this.#request ??= new HttpRequest(this.#head))
+    return (this.#request ??= new HttpRequest(headText(this.#head)))
   }
 
   /** The same request sent once more. */
@@ -54,4 +60,11 @@ export class Exchange {
     copy.requestDone = true
     return copy
   }
+}
+
+function headText(head: string | Buffer): string {
+  if (typeof head === 'string') return head
+  const text = head.toString('latin1')
+  const end = /\r?\n\r?\n/.exec(text)
+  return end ? text.slice(0, end.index + end[0].length) : text
 }

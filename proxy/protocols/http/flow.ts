@@ -7,13 +7,14 @@ import type { Direction, StageContext } from '../../faults/fault.ts'
 import type { HttpRule, HttpVerdict } from '../../faults/http/http-fault.ts'
 import type { InjectionDetail } from '../../injection-log.ts'
 import type { InstalledFault } from '../../installed-fault.ts'
-import type { MessageInput, MessageOutput } from '../protocol.ts'
+import type { MessageInput, MessageOutput, SourceInput } from '../protocol.ts'
 import { Decision, describe, factsOf, type DecisionHost } from './decision.ts'
 import { Delivery, type BodyMode, type DeliveryEvents } from './delivery.ts'
 import type { Exchange } from './exchange.ts'
 import { HttpFramer, Piece } from './framer.ts'
 import { HttpHead } from './head.ts'
 import { Peek } from './peek.ts'
+import { walkLater, walkNow } from './walk-later.ts'
 
 /** While a message waits, this much behind it is taken in before the source is paused. */
 const MAX_PENDING_BYTES = 65_536
@@ -24,6 +25,8 @@ export interface FlowHost extends DecisionHost {
   clearTimer(timer: TimerHandle): void
   stageContext(fault: InstalledFault, flow: HttpFlow, detail: InjectionDetail): StageContext
   opaque(flow: HttpFlow, reason: string): void
+  /** True while no fault can act on any message of the connection. */
+  readonly quiet: boolean
 }
 
 /** Why nothing of this direction goes on for now. */
@@ -33,7 +36,7 @@ type Wait =
   | { readonly for: 'content'; readonly peek: Peek; readonly limit: number }
   | { readonly for: 'head' | 'body' | 'tunnel' | 'backlog' }
 
-export abstract class HttpFlow implements MessageInput, DeliveryEvents {
+export abstract class HttpFlow implements SourceInput, DeliveryEvents {
   readonly direction: Direction
   readonly framer: HttpFramer
   protected readonly output: MessageOutput
@@ -42,6 +45,8 @@ export abstract class HttpFlow implements MessageInput, DeliveryEvents {
   /** Where everything goes from now on: behind an upgrade, or when it can't be understood. */
   #through: MessageInput | MessageOutput | undefined
   #dead = false
+  /** The chunk that is walked over has been passed on already. */
+  #walking = false
   #wait: Wait | undefined
   /** What came behind the message that waits, copied. */
   #pending: Buffer[] = []
@@ -73,6 +78,8 @@ export abstract class HttpFlow implements MessageInput, DeliveryEvents {
 
   /** Called for each head. Returns the exchange it belongs to if faults may look at it. */
   protected abstract headArrived(): Exchange | undefined
+  /** Called in place of both for one that came as a chunk of its own and that no fault looks at. */
+  protected abstract wholeMessage(chunk: Buffer): void
   /** Called for each end of a message. */
   protected abstract messageEnded(): void
   /** Takes an answer of the proxy's own. */
@@ -104,6 +111,11 @@ export abstract class HttpFlow implements MessageInput, DeliveryEvents {
     return this.framer.atStart && this.#wait === undefined && this.#headPart === 'none'
   }
 
+  /** Nothing is understood any more: everything goes on as it comes. */
+  protected get passesThrough(): boolean {
+    return this.#through !== undefined
+  }
+
   /** Of the message that comes, no byte has been passed on. */
   get nothingPassed(): boolean {
     return !this.#inBody && this.#headPart !== 'passed'
@@ -115,7 +127,28 @@ export abstract class HttpFlow implements MessageInput, DeliveryEvents {
 
   // ---- the source ------------------------------------------------------------------------------------------------
 
+  /** While no fault can act, bytes go first and are understood later. */
+  letPass(chunk: Buffer): boolean {
+    if (!this.host.quiet || this.#mode !== 'raw' || this.#wait || this.#through || this.#dead) return false
+    walkLater(this, chunk)
+    return true
+  }
+
+  /** Understands a chunk that has been passed on. */
+  walk(chunk: Buffer): void {
+    if (this.#through || this.#dead) return
+    this.#walking = true
+    if (this.framer.skim(chunk)) this.wholeMessage(chunk)
+    else this.#process(chunk)
+    this.#walking = false
+  }
+
+  protected get walking(): boolean {
+    return this.#walking
+  }
+
   write(chunk: Buffer): void {
+    walkNow()
     if (this.#through) this.#through.write(chunk)
     else if (this.#dead) return
     else if (this.#wait) {
@@ -125,6 +158,7 @@ export abstract class HttpFlow implements MessageInput, DeliveryEvents {
   }
 
   end(): void {
+    walkNow()
     if (this.#through) return this.#through.end()
     if (this.#dead) return
     this.#pendingEnd = true
@@ -201,7 +235,7 @@ export abstract class HttpFlow implements MessageInput, DeliveryEvents {
           this.#passRange(chunk, from, at)
           this.host.opaque(this, framer.reason)
           // The session decides: through, or the end of the connection.
-          if (at < chunk.length) this.write(chunk.subarray(at))
+          if (at < chunk.length && !this.#walking) this.write(chunk.subarray(at))
           return
         default:
           if (this.#mode !== 'raw') {
@@ -211,8 +245,8 @@ export abstract class HttpFlow implements MessageInput, DeliveryEvents {
           }
       }
       at = to
-      if (this.#dead) return
-      if (this.#through || this.#wait) {
+      if (this.#dead || (this.#through && this.#walking)) return
+      if ((this.#through || this.#wait) && !this.#walking) {
         this.#passRange(chunk, from, at)
         if (this.#through) {
           if (at < chunk.length) this.#through.write(chunk.subarray(at))
@@ -226,7 +260,8 @@ export abstract class HttpFlow implements MessageInput, DeliveryEvents {
   }
 
   #passRange(chunk: Buffer, from: number, to: number): void {
-    if (to > from) this.#delivery.pass(from === 0 && to === chunk.length ? chunk : chunk.subarray(from, to))
+    if (to > from && !this.#walking)
+      this.#delivery.pass(from === 0 && to === chunk.length ? chunk : chunk.subarray(from, to))
   }
 
   get #interested(): boolean {

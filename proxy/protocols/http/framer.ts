@@ -72,6 +72,9 @@ export class HttpFramer {
   #headIn: Buffer = NO_HEAD
   #headFrom = 0
   #headTo = 0
+  /** The chunk whose head has been read by {@link HttpFramer.skim}, and where that ends. */
+  #skimmed: Buffer | undefined
+  #skimmedEnd = 0
   readonly #reader: HeadReader
   /** Bytes of a head that came in parts. */
   #partial: Buffer | undefined
@@ -210,6 +213,24 @@ export class HttpFramer {
     }
   }
 
+  /**
+   * True if the chunk is one whole message of a usual kind and nothing else, which has then been read; else it is to be
+   * given to {@link HttpFramer.next}. The short way for most chunks: half the time of pieces.
+   */
+  skim(chunk: Buffer): boolean {
+    if (this.#state !== 'start' || (chunk[0] as number) <= CR) return false
+    const end = this.#reader.read(chunk, 0)
+    const { body, contentLength, status } = this.#reader
+    if (end > 0 && end <= httpLimits.maxHeadBytes && (this.#kind === 'request' || status >= 200)) {
+      const bodyBytes = body === 'none' ? 0 : body === 'length' ? contentLength : -1
+      if (bodyBytes >= 0 && end + bodyBytes === chunk.length) return true
+    }
+    // Not to be read twice.
+    this.#skimmed = chunk
+    this.#skimmedEnd = end
+    return false
+  }
+
   /** The source has ended: a body that lasts until then is complete. Returns true if that was so. */
   finish(): boolean {
     if (this.#state !== 'close') return false
@@ -248,7 +269,8 @@ export class HttpFramer {
       while (at < chunk.length && (chunk[at] === CR || chunk[at] === LF)) at++
       return this.#found(Piece.skipped, at)
     }
-    const end = this.#reader.read(chunk, from)
+    const end = this.#skimmed === chunk && from === 0 ? this.#skimmedEnd : this.#reader.read(chunk, from)
+    this.#skimmed = undefined
     if (end - from > httpLimits.maxHeadBytes) return this.#opaque(TOO_LONG, from)
     if (end > 0) {
       return this.#headDone(chunk, from, end, end)

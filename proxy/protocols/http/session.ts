@@ -11,6 +11,7 @@ import { plainAnswer, writeAnswer } from './answer.ts'
 import { envoyFaults } from './envoy-faults.ts'
 import { Exchange } from './exchange.ts'
 import { HttpFlow, type FlowHost } from './flow.ts'
+import { walkNow } from './walk-later.ts'
 
 export interface HttpOptions {
   readonly strict: boolean
@@ -26,6 +27,7 @@ const MAX_STAGE_BYTES = 1024 * 1024
 export class HttpSession implements Session, FlowHost {
   readonly input: Readonly<Record<Direction, HttpFlow>>
   rules: readonly InstalledFault[]
+  quiet: boolean
   readonly #host: SessionHost
   readonly #options: HttpOptions
   readonly #requests: RequestFlow
@@ -44,6 +46,7 @@ export class HttpSession implements Session, FlowHost {
     this.#host = host
     this.#options = options
     this.rules = options.headerFaults ? envoyFaults : []
+    this.quiet = this.#isQuiet()
     this.#requests = new RequestFlow('upstream', host.output.upstream, this)
     this.#responses = new ResponseFlow('downstream', host.output.downstream, this)
     this.input = { upstream: this.#requests, downstream: this.#responses }
@@ -56,6 +59,8 @@ export class HttpSession implements Session, FlowHost {
   }
 
   addFault(fault: InstalledFault): void {
+    walkNow()
+    this.quiet = false
     if ((fault.rule as { kind: string }).kind === 'websocket') {
       this.#webSocketFaults = [...this.#webSocketFaults, fault]
       this.#webSocket?.addFault(fault)
@@ -73,12 +78,14 @@ export class HttpSession implements Session, FlowHost {
   }
 
   removeFault(fault: InstalledFault): void {
+    walkNow()
     this.rules = this.rules.filter((rule) => rule !== fault)
     this.#webSocketFaults = this.#webSocketFaults.filter((other) => other !== fault)
     this.#randoms.delete(fault)
     this.#webSocket?.removeFault(fault)
     this.#requests.removeFault(fault)
     this.#responses.removeFault(fault)
+    this.quiet = this.#isQuiet()
   }
 
   outputDrained(direction: Direction): void {
@@ -90,6 +97,11 @@ export class HttpSession implements Session, FlowHost {
     this.#requests.dispose()
     this.#responses.dispose()
     this.#webSocket?.dispose()
+  }
+
+  /** Strict connections never are: what can't be understood must not be passed on. */
+  #isQuiet(): boolean {
+    return !this.hasFaults && !this.#options.strict && !this.exchanges.some((exchange) => exchange.special)
   }
 
   // ---- what flows ask for ----------------------------------------------------------------------------------------
@@ -152,13 +164,14 @@ export class HttpSession implements Session, FlowHost {
   // ---- exchanges -------------------------------------------------------------------------------------------------
 
   /** A request has begun. */
-  begin(head: string): Exchange {
+  begin(head: string | Buffer): Exchange {
     const exchange = new Exchange(++this.#exchangeCount, head, this.#requests.framer)
     this.enqueue(exchange)
     return exchange
   }
 
   enqueue(exchange: Exchange): void {
+    if (exchange.special) this.quiet = false
     if (this.exchanges.push(exchange) === 1) this.#responses.framer.answers = exchange.method
   }
 
@@ -198,8 +211,10 @@ export class HttpSession implements Session, FlowHost {
   /** The server says no more: what waits for its answers waits in vain, and is nothing that faults could still act on. */
   serverEnded(): void {
     const { waitsFor } = this.#requests
-    if (waitsFor !== 'tunnel' && waitsFor !== 'backlog') return
+    const waits = waitsFor === 'tunnel' || waitsFor === 'backlog' || this.exchanges.length >= MAX_OUTSTANDING
+    if (!waits) return
     this.#requests.passThrough(this.#host.output.upstream, true)
+    this.#host.output.upstream.updateFlow()
   }
 
   /** Too many answers are waiting to be sent or to come: the next request waits. */
@@ -208,6 +223,8 @@ export class HttpSession implements Session, FlowHost {
   }
 
   #releaseBacklog(): void {
+    this.quiet ||= this.#isQuiet()
+    if (this.exchanges.length === MAX_OUTSTANDING - 1) this.#host.output.upstream.updateFlow()
     if (this.#requests.waitsFor === 'backlog' && !this.backlogged) this.#requests.resume()
   }
 
@@ -267,8 +284,17 @@ class RequestFlow extends HttpFlow {
     this.#session = session
   }
 
+  override get full(): boolean {
+    return super.full || (this.#session.exchanges.length >= MAX_OUTSTANDING && !this.passesThrough)
+  }
+
   protected override headArrived(): Exchange {
     return (this.#current = this.#session.begin(this.framer.headText))
+  }
+
+  protected override wholeMessage(chunk: Buffer): void {
+    this.#current = this.#session.begin(chunk)
+    this.messageEnded()
   }
 
   protected override messageEnded(): void {
@@ -278,7 +304,7 @@ class RequestFlow extends HttpFlow {
     // What follows is another protocol or the next request: only the answer can tell. Without faults it makes no odds.
     const untold = exchange.mayTunnel && !exchange.answer && !exchange.finished
     if (untold && this.#session.hasFaults) this.waitFor('tunnel')
-    else if (this.#session.backlogged) this.waitFor('backlog')
+    else if (!this.walking && this.#session.backlogged) this.waitFor('backlog')
     this.#session.closeBehind(exchange)
   }
 
@@ -305,12 +331,22 @@ class RequestFlow extends HttpFlow {
   }
 }
 
+/** What most answers begin with; the first digit of the status follows. */
+const ANSWER = Buffer.from('HTTP/1.1 ')
+
 class ResponseFlow extends HttpFlow {
   readonly #session: HttpSession
 
   constructor(direction: Direction, output: SessionHost['output']['downstream'], session: HttpSession) {
     super(direction, output, session)
     this.#session = session
+  }
+
+  /** Behind 101 the bytes are another protocol's, which must see them all: it is never understood late. */
+  override letPass(chunk: Buffer): boolean {
+    const digitAt = ANSWER.length
+    const isFinal = chunk[0] === ANSWER[0] && (chunk[digitAt] as number) > 0x31 && chunk[digitAt - 1] === 0x20
+    return isFinal && super.letPass(chunk)
   }
 
   protected override headArrived(): Exchange | undefined {
@@ -322,6 +358,10 @@ class ResponseFlow extends HttpFlow {
       return undefined
     }
     return status < 200 && status !== 101 ? undefined : exchange
+  }
+
+  protected override wholeMessage(): void {
+    this.messageEnded()
   }
 
   protected override messageEnded(): void {

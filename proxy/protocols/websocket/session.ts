@@ -3,10 +3,10 @@ import type { Direction } from '../../faults/stage.ts'
 import type { WebSocketRule } from '../../faults/websocket/websocket-fault.ts'
 import type { InstalledFault } from '../../installed-fault.ts'
 import type { HttpRequest } from '../http/request.ts'
-import type { Session, SessionHost } from '../protocol.ts'
+import type { SessionHost } from '../protocol.ts'
 import { WebSocketFlow, type FlowHost } from './flow.ts'
 
-export class WebSocketSession implements Session, FlowHost {
+export class WebSocketSession implements FlowHost {
   readonly host: SessionHost
   readonly request: HttpRequest
   readonly input: Readonly<Record<Direction, WebSocketFlow>>

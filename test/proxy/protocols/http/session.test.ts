@@ -132,8 +132,8 @@ describe('a server that is not there', () => {
 })
 
 describe('waiting', () => {
-  test('no more than a bounded number of requests wait for answers', async () => {
-    await using proxied = await startHttp()
+  test('no more than 1,000 requests wait for answers where faults may act', async () => {
+    await using proxied = await startHttp([{ type: 'http_hang', match: { path: '/never' } }])
     const { client, server } = await proxied.connect()
     const requests = 3000
     client.write(get('/').repeat(requests))
@@ -144,6 +144,27 @@ describe('waiting', () => {
     for (let answer = 1; answer < requests; answer++) server.write(OK)
     await client.untilBytes(requests * OK.length)
     await server.untilBytes(requests * get('/').length)
+  })
+
+  test('without faults they are bounded, too', async () => {
+    await using proxied = await startHttp()
+    const { client, server } = await proxied.connect()
+    const requests = 100_000
+    let answered = 0
+    let mostOutstanding = 0
+    const answerSome = (): void => {
+      const outstanding = Math.floor(server.receivedBytes / get('/').length) - answered
+      mostOutstanding = Math.max(mostOutstanding, outstanding)
+      const count = Math.min(outstanding, 100)
+      answered += count
+      if (count > 0) server.write(OK.repeat(count))
+      if (answered < requests) setImmediate(answerSome)
+    }
+    client.write(get('/').repeat(requests))
+    answerSome()
+    await client.untilBytes(requests * OK.length, 20_000)
+    // A read is at most 256 KiB, and one more is on its way when the client is paused.
+    expect(mostOutstanding).toBeLessThan(1000 + (2 * 262_144) / get('/').length)
   })
 
   test('a client that waits for 100 Continue is told so by a match on its body', async () => {
