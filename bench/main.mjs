@@ -33,7 +33,7 @@ async function main(options) {
   const run = {
     machine,
     options,
-    targets: found.map(({ target: { name }, availability }) => ({ name, ...availability })),
+    targets: found.map(({ target: { name }, availability }) => ({ ...availability, name })),
     scenarios: results,
     verdicts: judge(results),
     notes,
@@ -58,6 +58,11 @@ async function runScenario(scenario, options, found, note) {
   const progress = (message) => process.stderr.write(`${scenario.name}: ${message}\n`)
   if (taken.length === 0) {
     note('none of its targets is here')
+    return null
+  }
+  const missing = (await scenario.missing?.()) ?? null
+  if (missing !== null) {
+    note(`skipped: ${missing}`)
     return null
   }
   try {

@@ -19,10 +19,11 @@ export const usage = `usage: node bench/main.mjs [options]
   --seconds N            length of one load measurement, whole seconds (default 2)
   --accuracy-seconds N   length of one latency or bandwidth measurement (default 5)
   --idle-connections N   connections the idle scenario holds (default 5000)
-  --only a,b             scenarios: requests, bulk, connections, http, idle, latency, bandwidth,
-                         transparency
+  --only a,b             scenarios: requests, bulk, connections, http, postgres, idle, latency,
+                         bandwidth, transparency
   --targets a,b          direct, faultline, faultline+latency0, faultline-http, faultline-http+rule,
-                         naive, haproxy, haproxy-http, toxiproxy, http-proxy
+                         faultline-postgres, faultline-postgres+rule, naive, haproxy, haproxy-http,
+                         toxiproxy, http-proxy, pgbouncer, pgbouncer-transaction
   --json                 JSON on stdout, nothing else there (progress goes to stderr)
   --help                 this text
 `

@@ -6,7 +6,8 @@ import { runProgram } from './children.mjs'
 
 // Debian keeps servers in sbin, which is not on every user's PATH.
 const serverFolders = ['/usr/local/sbin', '/usr/sbin']
-const versionFlags = { 'toxiproxy-server': '--version' }
+/** To these, -v means something else or nothing. */
+const withLongFlag = new Set(['toxiproxy-server', 'pgbench', 'pgbouncer', 'setpriv'])
 
 /**
  * @typedef {{ name: string, path: string, version: string }} FoundProgram
@@ -16,7 +17,7 @@ const versionFlags = { 'toxiproxy-server': '--version' }
 export async function findProgram(name) {
   const path = locate(name)
   if (path === null) return null
-  const { stdout, errorText } = await runProgram(path, [versionFlags[name] ?? '-v'], {
+  const { stdout, errorText } = await runProgram(path, [withLongFlag.has(name) ? '--version' : '-v'], {
     timeoutMs: 5000,
     anyExitCode: true,
   })

@@ -45,6 +45,7 @@ export class Connection implements PipeHost, SessionHost {
   readonly #upstreamPipe: Pipe
   readonly #downstreamPipe: Pipe
   readonly output: Readonly<Record<Direction, MessageOutput>>
+  readonly upstream: Address
   readonly #session: Session | undefined
   #openSockets = 2
   #dialling = true
@@ -53,6 +54,7 @@ export class Connection implements PipeHost, SessionHost {
 
   constructor(host: ConnectionHost, number: number, accepted: Socket, upstream: Address) {
     this.number = number
+    this.upstream = upstream
     this.#host = host
     this.#upstreamPipe = new Pipe('upstream', this, host.traffic.upstream)
     this.#downstreamPipe = new Pipe('downstream', this, host.traffic.downstream)

@@ -1,7 +1,13 @@
 // A fault on a proxy: its definition, its settings, its count. The acting is done by stages and sessions.
 import { Type } from '@sinclair/typebox'
 import { FaultlineError } from './errors.ts'
-import type { Direction, FaultDefinition, FaultEnvironment, FaultSpec } from './faults/fault.ts'
+import {
+  invalidField,
+  type Direction,
+  type FaultDefinition,
+  type FaultEnvironment,
+  type FaultSpec,
+} from './faults/fault.ts'
 import { faultTypes, findFaultDefinition } from './faults/registry.ts'
 import { nearest } from './nearest.ts'
 import { Selection, type SelectionSettings } from './selection.ts'
@@ -131,7 +137,9 @@ const match = { additionalProperties: true, description: "As the type's match sc
 const skip = { minimum: 0, description: 'Messages that match and pass before it acts.' }
 const times = Type.Optional(Type.Integer({ minimum: 1, description: 'Messages that it acts on at most.' }))
 const every = { minimum: 1, description: 'Acts on every nth message that matches.' }
-const key = Type.Optional(Type.String({ minLength: 1, description: 'A header; counts are kept for each value.' }))
+const key = Type.Optional(
+  Type.String({ minLength: 1, description: 'A header (http) or field (postgres); counts are kept for each value.' }),
+)
 
 export const faultSpecSchema = Type.Object({
   type: Type.String({ description: 'A type of the registry.' }),
@@ -196,6 +204,9 @@ function check(
   if (definition.layer === 'stream') {
     refuseMessageFields(definition, checked, path)
     return checked
+  }
+  if (key !== undefined && definition.keys?.includes(key) === false) {
+    throw invalidField(joinPath(path, 'key'), `one of ${definition.keys.join(', ')}`, key)
   }
   const match = validate(definition.matchSchema, plainPatterns(settings.match), joinPath(path, 'match'))
   const environment: FaultEnvironment = { readFile, field: (name) => joinPath(path, name) }

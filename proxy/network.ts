@@ -42,6 +42,16 @@ export interface ProxySpec {
   readonly strict?: boolean
   /** http: obeys the fault headers of Envoy (`x-envoy-fault-…`) in requests. Default false. */
   readonly headerFaults?: boolean
+  /** postgres: what of a connection is encrypted. Default `passthrough`: what client and server make out. */
+  readonly tls?: 'passthrough' | 'terminate' | 'client_only' | 'server_only'
+  /** postgres: what clients are shown, in PEM. Default: one that is made for the occasion. */
+  readonly tlsCertificate?: string
+  /** postgres: the key of `tlsCertificate`, in PEM. Never shown. */
+  readonly tlsKey?: string
+  /** postgres: who may sign the server's certificate, in PEM, or `system`. For `tlsVerify`. */
+  readonly tlsCa?: string
+  /** postgres: what of the server's certificate is checked: nothing, who signed it, or that and its name. Default none. */
+  readonly tlsVerify?: 'none' | 'ca' | 'full'
   /** Default true. */
   readonly enabled?: boolean
   /** Faults that are in place before the first connection is accepted. */

@@ -66,7 +66,7 @@ const KEEP_ALIVE_SWEEP_MS = 30_000
 export class FaultProxy implements ConnectionHost {
   readonly name: string
   readonly protocol: ProtocolName
-  /** What is particular to the protocol, e.g. `strict` with http. */
+  /** What is particular to the protocol, e.g. `strict` with http. Without secrets. */
   readonly protocolOptions: ProtocolOptions
   readonly traffic: Readonly<Record<Direction, Traffic>> = {
     upstream: { receivedBytes: 0, sentBytes: 0 },
@@ -80,6 +80,7 @@ export class FaultProxy implements ConnectionHost {
     opaqueConnections: 0,
   }
   readonly #host: ProxyHost
+  readonly #prepared: unknown
   readonly #faults = new Map<string, InstalledFault>()
   readonly #connections = new Set<Connection>()
   #listen: string
@@ -104,7 +105,8 @@ export class FaultProxy implements ConnectionHost {
     this.#host = host
     this.name = name
     this.protocol = protocol
-    this.protocolOptions = protocolOptions
+    this.protocolOptions = withoutSecrets(protocol, protocolOptions)
+    this.#prepared = protocols[protocol].prepare?.(protocolOptions) ?? protocolOptions
     this.#listen = settings.listen
     this.#upstream = settings.upstream
     this.#upstreamAddress = tryParse(settings.upstream)
@@ -353,7 +355,7 @@ export class FaultProxy implements ConnectionHost {
   }
 
   createSession(host: SessionHost): Session | undefined {
-    return protocols[this.protocol].createSession?.(host, this.protocolOptions)
+    return protocols[this.protocol].createSession?.(host, this.#prepared)
   }
 
   event(connection: number, type: SessionEvent, detail: InjectionDetail): void {
@@ -370,6 +372,12 @@ export class FaultProxy implements ConnectionHost {
     if (fault) return fault
     throw new FaultlineError('fault_not_found', `proxy "${this.name}" has no fault named "${name}"`)
   }
+}
+
+/** Options that may be set and not be read (JSON Schema: writeOnly) are known to sessions only. */
+function withoutSecrets(protocol: ProtocolName, options: ProtocolOptions): ProtocolOptions {
+  const schemas = protocols[protocol].options
+  return Object.fromEntries(Object.entries(options).filter(([name]) => schemas[name]?.['writeOnly'] !== true))
 }
 
 /** An upstream that is not host:port is allowed, as with Toxiproxy: it can't be reached, and clients see that. */

@@ -49,8 +49,14 @@ export class Selection {
     return true
   }
 
+  /** One that was acted on has turned out not to be: it does not count among `times`. */
+  giveBack(key: string): void {
+    const count = this.#counts.get(shortened(key))
+    if (count && count.acted > 0) count.acted--
+  }
+
   #count(value: string): Count {
-    const key = value.length > MAX_KEY_LENGTH ? digest(value) : value
+    const key = shortened(value)
     const known = this.#counts.get(key)
     if (known && this.#counts.size === 1) return known
     const count = known ?? { seen: 0, acted: 0 }
@@ -67,6 +73,6 @@ export class Selection {
   }
 }
 
-function digest(value: string): string {
-  return createHash('sha256').update(value).digest('base64')
+function shortened(value: string): string {
+  return value.length > MAX_KEY_LENGTH ? createHash('sha256').update(value).digest('base64') : value
 }

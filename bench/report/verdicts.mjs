@@ -1,6 +1,7 @@
 // What Faultline aims at, held against a run.
 
 import { bandwidthGroups } from '../scenarios/bandwidth.mjs'
+import { postgresLoads } from '../scenarios/postgres.mjs'
 import { requestsGroup } from '../scenarios/requests.mjs'
 import { pairwise, summary } from '../statistics.mjs'
 import { findGroup, ratio, series } from './results.mjs'
@@ -88,6 +89,21 @@ function httpAim(aim, target, measure, least) {
   return { scenario: 'http', target, aim, digits: 3, measure, holds: (value) => value >= least }
 }
 
+/** Nearer than this, the medians of two proxies do not tell which of them is faster: they are level. */
+const level = 0.95
+
+/** @type {(Aim & { target: string })[]} a statement rule shall cost no more than what people run anyway */
+const postgresAims = postgresLoads.flatMap(({ name }) => [
+  postgresAim(`transactions/s ÷ pgbouncer ≥ ${level} (level), ${name}`, name, 'pgbouncer', level),
+  postgresAim(`transactions/s ÷ toxiproxy ≥ 1, ${name}`, name, 'toxiproxy', 1),
+])
+
+function postgresAim(aim, group, peer, least) {
+  const measure = ratioOf('postgres', group, 'perSecond', peer)
+  const holds = (value) => value >= least
+  return { scenario: 'postgres', target: 'faultline-postgres+rule', aim, digits: 3, measure, holds }
+}
+
 /** @type {Aim[]} of the faults themselves */
 const accuracyAims = [
   {
@@ -122,7 +138,8 @@ export function judge(results) {
   const cost = costAims.filter(ran).flatMap((aim) => bothTargets.map((target) => verdict(aim, results, target)))
   const accuracy = accuracyAims.filter(ran).map((aim) => verdict(aim, results, 'faultline'))
   const http = httpAims.filter(ran).map((aim) => verdict(aim, results, aim.target))
-  return [...cost, ...http, ...accuracy]
+  const postgres = postgresAims.filter(ran).map((aim) => verdict(aim, results, aim.target))
+  return [...cost, ...http, ...postgres, ...accuracy]
 }
 
 function verdict({ aim, digits, measure, holds }, results, target) {

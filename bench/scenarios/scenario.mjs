@@ -5,6 +5,7 @@
  * @property {string} name as in --only
  * @property {string} title
  * @property {(target: import('../targets/target.mjs').Target) => boolean} takes which targets make sense in it
+ * @property {() => Promise<string | null>} [missing] what it needs and this machine does not have; null when all is here
  * @property {(context: Context) => Promise<{ load: string, groups: Group[], findings?: import('./transparency.mjs').Finding[] }>} run need not stop what it starts
  *
  * @typedef {object} Context

@@ -3,9 +3,11 @@
 import { direct } from './direct.mjs'
 import { faultline, faultlineWithLatency0 } from './faultline.mjs'
 import { faultlineHttp, faultlineHttpRule } from './faultline-http.mjs'
+import { faultlinePostgres, faultlinePostgresRule } from './faultline-postgres.mjs'
 import { haproxy, haproxyHttp } from './haproxy.mjs'
 import { httpProxy } from './http-proxy.mjs'
 import { naive } from './naive.mjs'
+import { pgbouncer, pgbouncerTransaction } from './pgbouncer.mjs'
 import { toxiproxy } from './toxiproxy.mjs'
 
 /** @type {import('./target.mjs').Target[]} */
@@ -15,12 +17,16 @@ export const targets = [
   faultlineWithLatency0,
   faultlineHttp,
   faultlineHttpRule,
+  faultlinePostgres,
+  faultlinePostgresRule,
   naive,
   haproxy,
   haproxyHttp,
   toxiproxy,
   httpProxy,
+  pgbouncer,
+  pgbouncerTransaction,
 ]
 
 /** Those that every other target is compared with. */
-export const peers = ['direct', 'naive', 'haproxy', 'toxiproxy', 'http-proxy']
+export const peers = ['direct', 'naive', 'haproxy', 'toxiproxy', 'http-proxy', 'pgbouncer']

@@ -7,7 +7,7 @@ import { freePort, waitUntilListening } from '../network.mjs'
 /**
  * @typedef {object} Target
  * @property {string} name as in --targets and in the tables
- * @property {'tcp' | 'http'} carries what it can carry; `http` targets are only in the scenarios that speak HTTP
+ * @property {'tcp' | 'http' | 'postgres'} carries what it can carry; all but `tcp` are only in the scenarios that speak it
  * @property {boolean} injectsFaults whether it has Toxiproxy's API, and with it a place in the accuracy scenarios
  * @property {string[]} [scenarios] the only ones it has a place in; default all that take it
  * @property {() => Promise<Availability>} find whether it is on this machine

@@ -30,7 +30,10 @@ export interface FaultSpec {
   readonly times?: number
   /** Message faults: acts on every nth that matches. Default 1. */
   readonly every?: number
-  /** Message faults: the name of a request header; `skip`, `times` and `every` count for each of its values. */
+  /**
+   * Message faults: `skip`, `times` and `every` count for each value of this: with http a header of the request, with
+   * postgres `user`, `database`, `applicationName` or `query`.
+   */
   readonly key?: string
 }
 
@@ -71,6 +74,8 @@ export interface MessageFault {
   /** An object of attributes, each with unit, default and bounds. */
   readonly schema: TSchema
   readonly matchSchema: TObject
+  /** What `key` may name. Default: any header. */
+  readonly keys?: readonly string[]
   /**
    * Builds the running form, which belongs to the protocol's session, and tells whose messages it disturbs.
    *

@@ -18,6 +18,16 @@ import { httpTruncate } from './http/truncate.ts'
 import { latency } from './latency.ts'
 import { limitData } from './limit-data.ts'
 import { noop } from './noop.ts'
+import { pgCommitLost } from './postgres/commit-lost.ts'
+import { pgConnectError } from './postgres/connect-error.ts'
+import { pgDelay } from './postgres/delay.ts'
+import { pgError } from './postgres/error.ts'
+import { pgHalfOpen } from './postgres/half-open.ts'
+import { pgPooler } from './postgres/pooler.ts'
+import { pgReadOnly } from './postgres/read-only.ts'
+import { pgTerminate } from './postgres/terminate.ts'
+import { pgThrottle } from './postgres/throttle.ts'
+import { pgTruncate } from './postgres/truncate.ts'
 import { resetPeer } from './reset-peer.ts'
 import { slicer } from './slicer.ts'
 import { slowClose } from './slow-close.ts'
@@ -60,6 +70,16 @@ export const faults = {
   websocketCorrupt,
   sseStall,
   sseDrop,
+  pgError,
+  pgDelay,
+  pgTerminate,
+  pgConnectError,
+  pgCommitLost,
+  pgTruncate,
+  pgReadOnly,
+  pgHalfOpen,
+  pgThrottle,
+  pgPooler,
 }
 
 const byType = new Map<string, FaultDefinition>(

@@ -1,5 +1,6 @@
 // The seam of protocols: what understands the messages of a connection stands between its sockets and its stages.
 import type { TProperties } from '@sinclair/typebox'
+import type { Address } from '../address.ts'
 import type { Clock } from '../clock.ts'
 import type { Direction, Sink } from '../faults/stage.ts'
 import type { InjectionDetail } from '../injection-log.ts'
@@ -7,15 +8,22 @@ import type { InstalledFault } from '../installed-fault.ts'
 import type { Random } from '../random.ts'
 
 /** Plain TCP has no codec; the others bring theirs as a folder beside this file. */
-export type ProtocolName = 'tcp' | 'http'
+export type ProtocolName = 'tcp' | 'http' | 'postgres'
 
 /** An entry of the registry. */
 export interface Protocol {
   readonly name: ProtocolName
   /** What a proxy of this protocol can be told beyond what all can, as fields of its spec, each with its default. */
   readonly options: TProperties
-  /** Called when a connection has been accepted; options have been validated. Without it bytes just pass. */
-  readonly createSession?: (host: SessionHost, options: ProtocolOptions) => Session
+  /**
+   * Checks what the schemas of options can't say and prepares what all connections of a proxy share; the result is what
+   * {@link Protocol.createSession} gets.
+   *
+   * @throws FaultlineError naming the option
+   */
+  prepare?(options: ProtocolOptions): unknown
+  /** Called when a connection has been accepted, with the validated options or what prepare() made of them. Without it bytes just pass. */
+  readonly createSession?: (host: SessionHost, prepared: unknown) => Session
 }
 
 export type ProtocolOptions = Readonly<Record<string, unknown>>
@@ -53,6 +61,8 @@ export interface SessionHost {
   readonly clock: Clock
   readonly maxHeldBytes: number
   readonly output: Readonly<Record<Direction, MessageOutput>>
+  /** Where the server is, as it was given. */
+  readonly upstream: Address
   /** The generator for one purpose of a fault in one direction of this connection. */
   random(direction: Direction, fault: InstalledFault, purpose: string): Random
   record(fault: InstalledFault, direction: Direction, action: string, detail: InjectionDetail): void

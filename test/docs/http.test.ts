@@ -69,7 +69,7 @@ test('the guide has ten situations, and each shows what a client sees', () => {
 
 test('the tables have each fault of messages, with all attributes and their defaults', () => {
   const rows = tableRows(section('All faults')).map(([type, , attributes]) => [type, attributes])
-  const messageFaults = Object.values(faults).filter(({ layer }) => layer === 'message')
+  const messageFaults = Object.values(faults).filter((fault) => fault.layer === 'message' && fault.protocol === 'http')
   expect(rows).toEqual(messageFaults.map((fault) => [`\`${fault.type}\``, attributesCell(fault)]))
 })
 

@@ -83,3 +83,20 @@ function cellsOf(row: string): string[] {
   const cells = row.split('|').slice(1, -1)
   return cells.map((cell) => cell.trim())
 }
+
+export function sectionOf(title: string, sections: readonly Section[]): Section {
+  const found = sections.find((other) => other.title === title)
+  if (!found) throw new Error(`there is no section "${title}"`)
+  return found
+}
+
+/** Where links of a text to its own sections lead. */
+export function linksIn(text: string): string[] {
+  return [...text.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor = '']) => anchor)
+}
+
+/** What links to sections are called, as GitHub makes it. */
+export function anchorsOf(sections: readonly Section[]): Set<string> {
+  const words = sections.map(({ title }) => title.toLowerCase().replaceAll(/[^\w -]/g, ''))
+  return new Set(words.map((word) => word.replaceAll(' ', '-')))
+}

@@ -28,6 +28,16 @@ export function wanted({ line, output }: Step): Outcome {
   return { line, exitCode: 0, output: output?.trimEnd() ?? '' }
 }
 
+/** What a guide expects to be there. */
+export interface GuideNeeds {
+  /** Packages that its programs import; one by the name `faultline` is this one. Default: `ws`. */
+  readonly packages?: readonly string[]
+  /** Files that it does not show, by name. */
+  readonly files?: Readonly<Record<string, string>>
+  /** Ports of servers that are running, by what they are in the guide. */
+  readonly running?: Readonly<Record<number, number>>
+}
+
 export class GuideRun implements AsyncDisposable {
   readonly #folder: string
   /** By port in the guide. */
@@ -45,12 +55,23 @@ export class GuideRun implements AsyncDisposable {
    * @param ports of the guide; others, which are free, are taken in their place
    * @param servers those of them that servers listen on once they have started
    */
-  static async start(sections: readonly Section[], ports: readonly number[], servers: readonly number[]) {
+  static async start(
+    sections: readonly Section[],
+    ports: readonly number[],
+    servers: readonly number[],
+    { packages = ['ws'], files = {}, running = {} }: GuideNeeds = {},
+  ) {
     const free = await Promise.all(ports.map(freePort))
     const folder = mkdtempSync(join(tmpdir(), 'faultline-guide-'))
-    const run = new GuideRun(folder, new Map(ports.map((port, index) => [String(port), String(free[index])])))
+    const taken = Object.entries(running).map(([port, here]) => [port, String(here)] as const)
+    const given = ports.map((port, index) => [String(port), String(free[index])] as const)
+    const run = new GuideRun(folder, new Map([...taken, ...given]))
     mkdirSync(join(folder, 'node_modules'))
-    symlinkSync(join(ROOT, 'node_modules', 'ws'), join(folder, 'node_modules', 'ws'))
+    for (const name of packages) {
+      const place = name === 'faultline' ? ROOT : join(ROOT, 'node_modules', name)
+      symlinkSync(place, join(folder, 'node_modules', name))
+    }
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
     for (const [name, text] of filesOf(sections)) writeFileSync(join(folder, name), run.#here(text))
     for (const { note, text } of sections.flatMap(({ blocks }) => blocks)) if (note === TERMINAL) run.#keep(text)
     const ended = run.#terminals.map(async (terminal) => {

@@ -61,6 +61,7 @@ export class IsolatedWebSocket {
       clock: this.clock,
       maxHeldBytes,
       output: this.output,
+      upstream: { host: '127.0.0.1', port: 1 },
       random: (...[direction, fault, purpose]: [Direction, InstalledFault, string]) =>
         new Random(seed, direction, fault.name, purpose),
       record: (fault: InstalledFault, _direction: Direction, action: string, detail: InjectionDetail) => {

@@ -15,5 +15,5 @@ export const http: Protocol = {
       description: "Obeys Envoy's fault headers in requests (x-envoy-fault-abort-request and so on).",
     }),
   },
-  createSession: (host, options) => new HttpSession(host, options as unknown as HttpOptions),
+  createSession: (host, options) => new HttpSession(host, options as HttpOptions),
 }

@@ -51,6 +51,7 @@ class IsolatedSession {
       clock: new ManualClock(),
       maxHeldBytes: 2 ** 24,
       output: this.output,
+      upstream: { host: '127.0.0.1', port: 1 },
       random: (_direction, fault, purpose) => new Random(1, fault.name, purpose),
       record: () => {},
       event: () => {},
