@@ -4,5 +4,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     testTimeout: 15_000,
+    // Most files wait more than they compute. By default there is a worker less than there are cores.
+    maxWorkers: 2,
   },
 })

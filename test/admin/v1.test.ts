@@ -85,10 +85,13 @@ describe('faults', () => {
     http_headers: { remove: ['x-a'] },
     websocket_delay: { delayMs: 1 },
     websocket_corrupt: { rate: 0.1 },
+    pg_error: { code: '40001' },
+    pg_delay: { delayMs: 1 },
+    pg_throttle: { rowsPerSecond: 1 },
   }
 
   test.each(faultTypes())('of the type %s can be added, read, changed and removed', async (type) => {
-    await call('POST', '/v1/proxies', { ...spec, protocol: 'http' }) // carries stream and message faults
+    await call('POST', '/v1/proxies', { ...spec, protocol: type.startsWith('pg_') ? 'postgres' : 'http' })
     const fault = { type, name: 'f', attributes: attributesOf[type] ?? {} }
     expect(await call('POST', '/v1/proxies/p/faults', fault)).toMatchObject({ status: 201 })
     expect((await call('GET', '/v1/proxies/p/faults')).body.faults).toHaveLength(1)

@@ -2,11 +2,12 @@
 // faults have planned it.
 import type { TimerHandle } from '../../clock.ts'
 import type { Direction } from '../../faults/fault.ts'
-import type { AnswerPlan, PostgresVerdict } from '../../faults/postgres/postgres-fault.ts'
+import type { AnswerPlan } from '../../faults/postgres/postgres-fault.ts'
 import type { InstalledFault } from '../../installed-fault.ts'
 import type { MessageInput, MessageOutput } from '../protocol.ts'
 import { decodeError, encodeError } from './error-fields.ts'
 import { endsWithReady, type Expected, type Firing, type Gate } from './expected.ts'
+import { Login, type LoginHost } from './login.ts'
 import { Fate, MessageFlow } from './message-flow.ts'
 import { MAX_OUTSTANDING, type PostgresCore } from './core.ts'
 import { cancelKey } from './startup.ts'
@@ -16,15 +17,10 @@ import { Backend, HEADER_BYTES, MessageReader } from './wire.ts'
 /** Longer errors pass as they are. */
 const MAX_LOOKED_AT_BYTES = 256 * 1024
 
-/** AuthenticationOk and AuthenticationSASLFinal: the password was right. */
-const AUTHENTICATED = 0
-const SASL_FINAL = 12
-
-export class AnswerFlow extends MessageFlow {
+export class AnswerFlow extends MessageFlow implements LoginHost {
   override readonly direction: Direction = 'downstream'
   readonly #session: PostgresCore
-  /** How far the client is let in. */
-  atStartup: { readonly fault: InstalledFault; readonly verdict: PostgresVerdict } | undefined
+  readonly login: Login
   /** A result's end, in whose place an error may come. */
   #heldComplete: Buffer | undefined
   /** Nothing passes until the transaction's end is known. */
@@ -40,6 +36,7 @@ export class AnswerFlow extends MessageFlow {
   constructor(output: MessageOutput, session: PostgresCore) {
     super(output)
     this.#session = session
+    this.login = new Login(session, this)
   }
 
   protected override flowChanged(): void {
@@ -59,6 +56,10 @@ export class AnswerFlow extends MessageFlow {
   override dispose(): void {
     this.#clearTimer()
     super.dispose()
+  }
+
+  send(message: Buffer): void {
+    this.output.write(message)
   }
 
   /** The next byte answers a request for encryption. It passes if the client has asked for it. */
@@ -125,7 +126,7 @@ export class AnswerFlow extends MessageFlow {
       case Backend.error:
         return this.#error(message)
       case Backend.authentication:
-        return this.#authentication(message)
+        return this.login.authentication(message)
       case Backend.parameterStatus:
         this.#parameter(message)
         return Fate.pass
@@ -263,7 +264,7 @@ export class AnswerFlow extends MessageFlow {
       gate.acted = true
       const delayMs = what.delayMs(expected.rows)
       if (delayMs <= 0) return Fate.pass
-      this.#hold(fault)
+      this.holdFor(fault)
       this.#timer = session.host.clock.setTimer(() => {
         this.#timer = undefined
         this.#heldBy = undefined
@@ -283,7 +284,7 @@ export class AnswerFlow extends MessageFlow {
     gate.acted = true
     session.record(fault, action, { ...detail, rows: expected.rows })
     if (end === 'hold') {
-      this.#hold(fault)
+      this.holdFor(fault)
       return Fate.again
     }
     if (at.kind === 'rows' && at.part) {
@@ -299,7 +300,7 @@ export class AnswerFlow extends MessageFlow {
     else this.#session.endWith(end.error, end.notice ?? false)
   }
 
-  #hold(fault: InstalledFault): void {
+  holdFor(fault: InstalledFault): void {
     this.#heldBy = fault
     this.hold()
   }
@@ -351,7 +352,7 @@ export class AnswerFlow extends MessageFlow {
     const firing = session.firings.size > 0 ? this.#firingOf(message) : undefined
     if (firing) return this.#rewrite(firing, expected)
     this.#releaseComplete()
-    if (expected?.asked === 'startup') return this.#startupError(message)
+    if (expected?.asked === 'startup') return this.login.error(message)
     if (!expected) return Fate.pass
     for (const gate of expected.gates ?? NO_GATES) {
       const fate = this.#gate(gate, expected, Backend.error, message.length)
@@ -397,49 +398,6 @@ export class AnswerFlow extends MessageFlow {
   #failed(expected: Expected): void {
     if (!endsWithReady(expected.asked)) this.#session.skipToSync()
     else if (expected.special) expected.failed = true
-  }
-
-  // ---- the beginning ---------------------------------------------------------------------------------------------
-
-  #authentication(message: Buffer): Fate {
-    const session = this.#session
-    const kind = new MessageReader(message).int32()
-    const replaced = session.encryption.authentication(kind, message)
-    if (replaced) {
-      this.flush()
-      this.output.write(replaced)
-      return Fate.drop
-    }
-    const { atStartup } = this
-    if (!atStartup || (kind !== AUTHENTICATED && kind !== SASL_FINAL)) return Fate.pass
-    const { fault, verdict } = atStartup
-    if (!session.installed(fault) || (verdict.kind !== 'refuse' && verdict.kind !== 'hang')) return Fate.pass
-    if (verdict.at === 'authenticated' && kind !== AUTHENTICATED) return Fate.pass
-    this.atStartup = undefined
-    const { user, database } = session.connection
-    const detail = { user, database, at: verdict.at }
-    this.flush()
-    if (verdict.kind === 'hang') {
-      session.record(fault, 'hang', detail)
-      this.#hold(fault)
-      // The client hears that it is authenticated, or not even that.
-      if (verdict.at !== 'authenticated') return Fate.again
-      this.output.write(message)
-      return Fate.taken
-    }
-    session.record(fault, 'refuse', { ...detail, code: verdict.error.code })
-    if (verdict.at === 'authenticated') this.output.write(message)
-    session.endWith(verdict.error, false)
-    return Fate.drop
-  }
-
-  #startupError(message: Buffer): Fate {
-    const fields = decodeError(message)
-    const hint = this.#session.encryption.channelBindingHint(fields.code)
-    if (hint === undefined) return Fate.pass
-    this.flush()
-    this.output.write(encodeError({ ...fields, hint }))
-    return Fate.drop
   }
 }
 

@@ -14,6 +14,7 @@ import type { InstalledFault } from '../../installed-fault.ts'
 import type { SessionHost } from '../protocol.ts'
 import type { Encryption } from './encryption.ts'
 import type { Expected, Firing } from './expected.ts'
+import type { Login } from './login.ts'
 import type { Fate, MessageFlow } from './message-flow.ts'
 import type { PostgresOptions } from './options.ts'
 
@@ -28,8 +29,7 @@ export interface Requests extends MessageFlow {
 
 /** The flow of the server's messages, for others. */
 export interface Replies extends MessageFlow {
-  /** How far the client is let in. */
-  atStartup: { readonly fault: InstalledFault; readonly verdict: PostgresVerdict } | undefined
+  readonly login: Login
   /** The next byte answers a request for encryption; `then` says what becomes of it. */
   expectEncryption(then: (answer: number) => Fate): void
 }

@@ -64,7 +64,7 @@ export class Entrance {
       const verdict = session.decide(fault, event)
       if (verdict.kind !== 'refuse' && verdict.kind !== 'hang') continue
       if (verdict.at !== 'startup') {
-        session.replies.atStartup = { fault, verdict }
+        session.replies.login.stopAhead(fault, verdict)
         return undefined
       }
       const detail = { user, database, at: verdict.at }

@@ -366,7 +366,8 @@ export class PostgresSession implements Session, PostgresCore {
   get isIdle(): boolean {
     return (
       this.started &&
-      !this.busy &&
+      !this.skipping &&
+      this.queue.every(({ hidden }) => hidden) &&
       !this.#unsynced &&
       !this.#ending &&
       this.#opaqueReason === undefined &&
