@@ -17,6 +17,7 @@ import type { Expected, Firing } from './expected.ts'
 import type { Login } from './login.ts'
 import type { Fate, MessageFlow } from './message-flow.ts'
 import type { PostgresOptions } from './options.ts'
+import type { StatementKind } from './sql.ts'
 
 /** Answers that may be waited for; then the client is not read until one has come. */
 export const MAX_OUTSTANDING = 10_000
@@ -44,6 +45,8 @@ export interface PostgresCore {
   // ---- faults
   of(moment: PostgresMoment): readonly InstalledFault[]
   installed(fault: InstalledFault): boolean
+  /** Whether any fault may act on statements of this kind. */
+  asksAbout(kind: StatementKind): boolean
   /** Whether a fault is about this connection at all. */
   concerns(fault: InstalledFault): boolean
   /** Counts an event that matches; true if the fault acts on it. */

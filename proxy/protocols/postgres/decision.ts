@@ -75,7 +75,9 @@ export class Decision {
     const matches = rule.match.statement({
       sql: event.sql,
       prepared: candidate.prepared,
-      parameters: candidate.parameters,
+      get parameters() {
+        return candidate.parameters
+      },
       inTransaction: event.transaction !== 'idle',
     })
     if (!matches) {

@@ -82,6 +82,8 @@ export interface PostgresMatch {
   statement(candidate: StatementCandidate): boolean
   /** False if {@link PostgresMatch.statement} is true for each. */
   readonly asksStatement: boolean
+  /** The kinds of statements that it can be true for; undefined = all. */
+  readonly kinds: ReadonlySet<StatementKind> | undefined
 }
 
 /** Texts are tested up to here: a regular expression takes time in proportion to them. */
@@ -103,6 +105,7 @@ export function compilePostgresMatch(spec: PostgresMatchSpec, field: string): Po
     connection: (startup) => startupTests.every((test) => test(startup)),
     statement: (candidate) => statementTests.every((test) => test(candidate)),
     asksStatement: statementTests.length > 0,
+    kinds: spec.statement === undefined ? undefined : new Set([spec.statement].flat()),
   }
 }
 
@@ -141,22 +144,21 @@ function preparedTest(pattern: Pattern, field: string): CandidateTest {
  */
 function sqlTests(spec: PostgresMatchSpec, field: string): CandidateTest[] {
   const tests: ((sql: SqlStatement) => boolean)[] = []
-  if (spec.statement !== undefined) {
-    const kinds = new Set([spec.statement].flat())
-    tests.push((sql) => kinds.has(sql.kind))
-  }
+  const kinds = spec.statement === undefined ? undefined : new Set([spec.statement].flat())
   if (spec.query !== undefined) {
     const test = beginning(compilePattern(spec.query, 'contains', joinPath(field, 'query')))
     tests.push((sql) => test(sql.text))
   }
   // Last, as it may need the parser.
   if (spec.table !== undefined) tests.push(tableTest(spec.table, joinPath(field, 'table')))
-  if (tests.length === 0) return []
+  if (tests.length === 0 && !kinds) return []
   const mayNeedParser = spec.statement !== undefined || spec.table !== undefined
   const known = new WeakMap<SqlStatement, boolean>()
   return [
     ({ sql }) => {
-      if (sql === undefined) return false
+      // Not kept: most statements are of another kind, and many come once only.
+      if (sql === undefined || (kinds && !kinds.has(sql.kind))) return false
+      if (tests.length === 0) return true
       let matches = known.get(sql)
       if (matches === undefined) {
         matches = tests.every((test) => test(sql))

@@ -47,6 +47,8 @@ class Names<Value> {
   }
 
   clear(): void {
+    // Called with each transaction, and clearing an empty map is not free.
+    if (this.#entries.size === 0) return
     this.#entries.clear()
     this.#bytes = 0
   }

@@ -9,6 +9,7 @@ import { endsWithReady, plain, type Asked, type Firing } from './expected.ts'
 import { Fate, MessageFlow } from './message-flow.ts'
 import { PreparedStatements, parametersOf, type Portal, type Prepared } from './prepared.ts'
 import { MAX_OUTSTANDING, type PostgresCore } from './core.ts'
+import { PLAIN_KINDS, quickKind } from './quick-kind.ts'
 import { loadSqlParser, sqlOf, sqlParserReady, type StatementKind } from './sql.ts'
 import { MAX_STARTUP_BYTES } from './startup.ts'
 import { after, progress, StatementWork, type Work, type WorkHost } from './statement-work.ts'
@@ -188,7 +189,7 @@ export class RequestFlow extends MessageFlow implements WorkHost, EntranceHost {
 
   #query(message: Buffer): Fate {
     const session = this.#session
-    if (session.of('statement').length === 0) {
+    if (session.of('statement').length === 0 || !this.#asked(quickKind(message))) {
       session.expect(plain('query'))
       this.sent('query')
       return Fate.pass
@@ -217,6 +218,11 @@ export class RequestFlow extends MessageFlow implements WorkHost, EntranceHost {
     return this.#decide('statement', { asked: 'query', message, candidates, text, statements })
   }
 
+  /** False for a statement that no fault asks about and that leaves the transaction as it is. */
+  #asked(kind: StatementKind | undefined): boolean {
+    return kind === undefined || !PLAIN_KINDS.has(kind) || this.#session.asksAbout(kind)
+  }
+
   #execute(message: Buffer): Fate {
     const session = this.#session
     if (session.of('statement').length === 0) return this.#pass('execute')
@@ -224,6 +230,8 @@ export class RequestFlow extends MessageFlow implements WorkHost, EntranceHost {
     const reader = new MessageReader(message)
     const name = reader.string()
     const portal = this.#prepared.portal(name)
+    const text = portal?.statement?.text
+    if (text && !this.#asked(sqlOf(text.text).statements[0]?.kind)) return this.#pass('execute')
     const candidates = [this.#candidate(portal, reader.int32())]
     return this.#decide('statement', { asked: 'execute', message, candidates, portal: name })
   }

@@ -22,6 +22,7 @@ import { endsWithReady, type Expected, type Firing } from './expected.ts'
 import { IdleMoments } from './idle.ts'
 import type { PostgresOptions } from './options.ts'
 import { RequestFlow } from './request-flow.ts'
+import type { StatementKind } from './sql.ts'
 
 /** An RST right behind bytes takes them from the receiver on most systems; so long they get. */
 const RESET_GRACE_MS = 20
@@ -38,6 +39,8 @@ export class PostgresSession implements Session, PostgresCore {
   rules: readonly InstalledFault[] = []
   readonly #byMoment = new Map<PostgresMoment, readonly InstalledFault[]>()
   #serializes = false
+  /** Of statements that faults ask about; undefined = all. */
+  #kinds: ReadonlySet<StatementKind> | undefined
   connection = NOBODY
   /** What has been asked and not been answered, the oldest first. */
   readonly queue: Expected[] = []
@@ -132,6 +135,8 @@ export class PostgresSession implements Session, PostgresCore {
       const { moment } = ruleOf(fault)
       this.#byMoment.set(moment, [...this.of(moment), fault])
     }
+    const kinds = this.of('statement').map((fault) => ruleOf(fault).match.kinds)
+    this.#kinds = kinds.includes(undefined) ? undefined : new Set(kinds.flatMap((some) => [...(some ?? [])]))
     this.#serializes = rules.some((fault) => ruleOf(fault).serialize === true)
   }
 
@@ -192,6 +197,10 @@ export class PostgresSession implements Session, PostgresCore {
     if (this.#notUnderstood.has(fault)) return
     this.#notUnderstood.add(fault)
     this.notApplied(fault, 'a statement could not be parsed, so that its kind and tables are not known')
+  }
+
+  asksAbout(kind: StatementKind): boolean {
+    return this.#kinds === undefined || this.#kinds.has(kind)
   }
 
   installed(fault: InstalledFault): boolean {
