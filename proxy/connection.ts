@@ -3,6 +3,8 @@ import type { Socket } from 'node:net'
 import type { Address } from './address.ts'
 import type { Clock } from './clock.ts'
 import { systemCode } from './errors.ts'
+import { ConnectionLimits, type LimitedConnection } from './connection-limits.ts'
+import type { CompiledConnectionRule, ConnectionLimit } from './faults/connection/connection-fault.ts'
 import type { Direction } from './faults/fault.ts'
 import type { InjectionDetail } from './injection-log.ts'
 import type { InstalledFault } from './installed-fault.ts'
@@ -36,7 +38,7 @@ export interface ConnectionHost {
  */
 const LINGER_MS = 200
 
-export class Connection implements PipeHost, SessionHost {
+export class Connection implements PipeHost, SessionHost, LimitedConnection {
   /** Counts up from 1 on its proxy, in the order of accepting. */
   readonly number: number
   readonly #host: ConnectionHost
@@ -47,6 +49,14 @@ export class Connection implements PipeHost, SessionHost {
   readonly output: Readonly<Record<Direction, MessageOutput>>
   readonly upstream: Address
   readonly #session: Session | undefined
+  /** What a fault's stages in the two pipes share. */
+  readonly #shared = new Map<InstalledFault, unknown>()
+  readonly acceptedMs: number
+  readonly #clientAddress: string
+  readonly #limits: ConnectionLimits
+  /** Whether limits have chosen this connection. */
+  readonly #limited = new Map<InstalledFault, boolean>()
+  #connectedMs: number | undefined
   #openSockets = 2
   #dialling = true
   #closing = false
@@ -56,6 +66,10 @@ export class Connection implements PipeHost, SessionHost {
     this.number = number
     this.upstream = upstream
     this.#host = host
+    this.acceptedMs = host.clock.now()
+    // Asked before the socket is taken over: one that remembers its peer can't tell RST from FIN.
+    this.#clientAddress = accepted.remoteAddress ?? ''
+    this.#limits = new ConnectionLimits(this)
     this.#upstreamPipe = new Pipe('upstream', this, host.traffic.upstream)
     this.#downstreamPipe = new Pipe('downstream', this, host.traffic.downstream)
     this.#client = adoptSocket(accepted, this.#upstreamPipe.readInto)
@@ -65,7 +79,10 @@ export class Connection implements PipeHost, SessionHost {
     this.#upstreamPipe.connect(this.#client, this.#upstream)
     this.#downstreamPipe.connect(this.#upstream, this.#client)
     this.#client.on('error', () => this.#upstreamPipe.sourceFailed())
-    this.#upstream.once('connect', () => (this.#dialling = false))
+    this.#upstream.once('connect', () => {
+      this.#dialling = false
+      this.#connectedMs = this.clock.now()
+    })
     this.#upstream.on('error', (error) => this.#upstreamFailed(error))
     this.#client.on('close', () => this.#socketClosed())
     this.#upstream.on('close', () => this.#socketClosed())
@@ -103,6 +120,15 @@ export class Connection implements PipeHost, SessionHost {
     this.#host.heldLimitReached()
   }
 
+  get dialMs(): number {
+    return (this.#connectedMs ?? this.clock.now()) - this.acceptedMs
+  }
+
+  shared<Value>(fault: InstalledFault, make: () => Value): Value {
+    if (!this.#shared.has(fault)) this.#shared.set(fault, make())
+    return this.#shared.get(fault) as Value
+  }
+
   random(direction: Direction, fault: InstalledFault, purpose: string): Random {
     return new Random(...this.randomKey(direction), fault.name, purpose)
   }
@@ -112,18 +138,26 @@ export class Connection implements PipeHost, SessionHost {
   }
 
   addFault(fault: InstalledFault): void {
-    if (fault.definition.layer === 'message') this.#session?.addFault(fault)
-    else this.#pipe(fault.direction).addFault(fault)
+    if (fault.definition.layer === 'connection') this.#addLimit(fault)
+    else if (fault.definition.layer === 'message') this.#session?.addFault(fault)
+    else for (const pipe of this.#pipes(fault)) pipe.addFault(fault)
   }
 
   updateFault(fault: InstalledFault, before: ReadonlySet<InstalledFault>): void {
-    if (fault.definition.layer === 'message') this.#session?.updateFault(fault)
-    else this.#pipe(fault.direction).updateFault(fault, before)
+    if (fault.definition.layer === 'connection') {
+      this.#limits.remove(fault)
+      this.#addLimit(fault)
+    } else if (fault.definition.layer === 'message') this.#session?.updateFault(fault)
+    else for (const pipe of this.#pipes(fault)) pipe.updateFault(fault, before)
   }
 
   removeFault(fault: InstalledFault): void {
-    if (fault.definition.layer === 'message') this.#session?.removeFault(fault)
-    else this.#pipe(fault.direction).removeFault(fault)
+    if (fault.definition.layer === 'connection') {
+      this.#limits.remove(fault)
+      this.#limited.delete(fault)
+    } else if (fault.definition.layer === 'message') this.#session?.removeFault(fault)
+    else for (const pipe of this.#pipes(fault)) pipe.removeFault(fault)
+    this.#shared.delete(fault)
   }
 
   /** FIN to both ends, after what has already been passed on; what still comes is dropped. */
@@ -156,8 +190,33 @@ export class Connection implements PipeHost, SessionHost {
     this.#upstream.destroy()
   }
 
-  #pipe(direction: Direction): Pipe {
-    return direction === 'upstream' ? this.#upstreamPipe : this.#downstreamPipe
+  #addLimit(fault: InstalledFault): void {
+    const rule = fault.rule as CompiledConnectionRule
+    if (!rule.limit || !rule.matches(this.#clientAddress)) return
+    // Counted once for a connection, whatever is changed later.
+    if (!this.#limited.has(fault)) {
+      const draw = (): number => this.random('upstream', fault, 'probability').next()
+      this.#limited.set(fault, fault.selection.select(fault, '', draw))
+    }
+    if (this.#limited.get(fault)) this.#limits.add(fault)
+  }
+
+  limitReached(fault: InstalledFault, { afterMs, how }: ConnectionLimit): void {
+    this.record(fault, 'downstream', how, { afterMs })
+    if (how === 'close') this.close()
+    else this.reset()
+  }
+
+  /** Reads in both directions. */
+  get reads(): number {
+    return this.#upstreamPipe.reads + this.#downstreamPipe.reads
+  }
+
+  #pipes(fault: InstalledFault): readonly Pipe[] {
+    const { definition, direction } = fault
+    const both = direction === 'both' || (definition.layer === 'stream' && definition.bothPipes === true)
+    if (both) return [this.#upstreamPipe, this.#downstreamPipe]
+    return [direction === 'upstream' ? this.#upstreamPipe : this.#downstreamPipe]
   }
 
   #upstreamFailed(error: Error): void {
@@ -172,6 +231,7 @@ export class Connection implements PipeHost, SessionHost {
 
   #socketClosed(): void {
     if (--this.#openSockets > 0) return
+    this.#limits.dispose()
     this.#session?.dispose()
     this.#upstreamPipe.dispose()
     this.#downstreamPipe.dispose()

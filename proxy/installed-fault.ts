@@ -3,7 +3,8 @@ import { Type } from '@sinclair/typebox'
 import { FaultlineError } from './errors.ts'
 import {
   invalidField,
-  type Direction,
+  type ConnectionFault,
+  type FaultDirection,
   type FaultDefinition,
   type FaultEnvironment,
   type FaultSpec,
@@ -26,7 +27,7 @@ export type FaultChange = Partial<FaultSettings>
 
 /** Settings that have been checked, with what a message fault has been compiled to. */
 export interface CheckedSettings extends FaultSettings {
-  readonly direction: Direction
+  readonly direction: FaultDirection
   readonly rule?: unknown
 }
 
@@ -60,7 +61,7 @@ export class InstalledFault implements FaultSettings {
     return this.definition.type
   }
 
-  get direction(): Direction {
+  get direction(): FaultDirection {
     return this.#settings.direction
   }
 
@@ -118,7 +119,7 @@ export class InstalledFault implements FaultSettings {
     const { name, type: _, ...settings } = validate(faultSpecSchema, spec, path)
     const checked = check(definition, settings, path, readFile)
     if (settings.direction !== undefined) refuseOther(settings.direction, checked.direction, definition.type, path)
-    return new InstalledFault(definition, name ?? `${spec.type}_${checked.direction}`, checked, readFile)
+    return new InstalledFault(definition, name ?? defaultName(definition, checked.direction), checked, readFile)
   }
 
   /** Validates a change without making it; the result is the complete new settings. */
@@ -130,7 +131,7 @@ export class InstalledFault implements FaultSettings {
   }
 }
 
-const direction = Type.Union([Type.Literal('upstream'), Type.Literal('downstream')])
+const direction = Type.Union([Type.Literal('upstream'), Type.Literal('downstream'), Type.Literal('both')])
 const probability = { minimum: 0, maximum: 1, description: 'Share of connections, or of messages.' }
 const attributes = { additionalProperties: true, description: "As the type's schema says." }
 const match = { additionalProperties: true, description: "As the type's match schema says; message faults only." }
@@ -176,14 +177,22 @@ function requireDefinition(spec: unknown, path: string): FaultDefinition {
   throw new FaultlineError('unknown_fault_type', message, { field, expected })
 }
 
+function defaultName({ type, layer }: FaultDefinition, direction: FaultDirection): string {
+  return layer === 'connection' ? type : `${type}_${direction}`
+}
+
 type UncheckedSettings = Omit<FaultSettings, 'times' | 'key'> & {
-  readonly direction?: Direction
+  readonly direction?: FaultDirection
   readonly times?: number | undefined
   readonly key?: string | undefined
 }
 
+function usualDirection({ layer }: FaultDefinition): FaultDirection {
+  return layer === 'connection' ? 'both' : 'downstream'
+}
+
 /** The direction of many message faults follows from what they do. */
-function refuseOther(given: Direction, actual: Direction, type: string, path: string): void {
+function refuseOther(given: FaultDirection, actual: FaultDirection, type: string, path: string): void {
   if (given === actual) return
   const field = joinPath(path, 'direction')
   const expected = `"${actual}", as the attributes of this ${type} say`
@@ -200,11 +209,15 @@ function check(
 ): CheckedSettings {
   const attributes = validate(definition.schema, settings.attributes, joinPath(path, 'attributes')) as FaultAttributes
   const { times, key, ...others } = settings
-  const checked = { ...others, times, key, attributes, direction: settings.direction ?? 'downstream' }
+  const checked = { ...others, times, key, attributes, direction: settings.direction ?? usualDirection(definition) }
   if (definition.layer === 'stream') {
     refuseMessageFields(definition, checked, path)
+    const field = (name: string): string => joinPath(path, 'attributes', name)
+    definition.check?.(attributes, { readFile, field })
     return checked
   }
+  if (definition.layer === 'connection')
+    return { ...checked, ...checkConnection(definition, checked, settings, path, readFile) }
   if (key !== undefined && definition.keys?.includes(key) === false) {
     throw invalidField(joinPath(path, 'key'), `one of ${definition.keys.join(', ')}`, key)
   }
@@ -212,6 +225,23 @@ function check(
   const environment: FaultEnvironment = { readFile, field: (name) => joinPath(path, name) }
   const compiled = definition.compile({ attributes, match, direction: checked.direction }, environment)
   return { ...checked, match, ...compiled }
+}
+
+function checkConnection(
+  definition: ConnectionFault,
+  { attributes, match: given, key, probability, skip, times, every }: FaultSettings,
+  { direction }: UncheckedSettings,
+  path: string,
+  readFile: ReadFile,
+): { match: FaultAttributes; rule: unknown } {
+  if (direction !== undefined && direction !== 'both') {
+    throw invalidField(joinPath(path, 'direction'), 'nothing, as this fault is about whole connections', direction)
+  }
+  if (key !== undefined) throw invalidField(joinPath(path, 'key'), 'nothing, as connections have no keys', key)
+  const match = validate(definition.matchSchema, given, joinPath(path, 'match'))
+  const environment: FaultEnvironment = { readFile, field: (name) => joinPath(path, name) }
+  const chooses = probability < 1 || skip > 0 || times !== undefined || every > 1
+  return { match, rule: definition.compile({ attributes, match, chooses }, environment) }
 }
 
 /** Stream faults act on connections, not on messages: nothing that counts messages may be silently ignored. */

@@ -10,6 +10,7 @@ import { fileReader } from './files.ts'
 import { InstalledFault, type ReadFile } from './installed-fault.ts'
 import type { ProtocolName, ProtocolOptions } from './protocols/protocol.ts'
 import { protocolNames, protocols } from './protocols/registry.ts'
+import { Partition, type PartitionSpec } from './partition.ts'
 import { FaultProxy, proxyFields, type ProxyHost } from './proxy.ts'
 import { checkName, validate } from './validate.ts'
 
@@ -54,6 +55,9 @@ export interface ProxySpec {
   readonly tlsVerify?: 'none' | 'ca' | 'full'
   /** Default true. */
   readonly enabled?: boolean
+  /** The service whose clients use it, and the one it leads to: what {@link Network.partition} goes by. */
+  readonly from?: string
+  readonly to?: string
   /** Faults that are in place before the first connection is accepted. */
   readonly faults?: readonly FaultSpec[]
 }
@@ -79,6 +83,9 @@ export class Network implements ProxyHost {
   readonly #proxies = new Map<string, FaultProxy>()
   /** Names of proxies that are being started. */
   readonly #reserved = new Set<string>()
+  /** Those that have not been healed, by name. */
+  readonly #partitions = new Map<string, Partition>()
+  #partitionCount = 0
   #closed = false
 
   constructor({ clock = systemClock, ...options }: NetworkOptions = {}) {
@@ -107,13 +114,13 @@ export class Network implements ProxyHost {
    * no proxy has been created
    */
   async createProxy(spec: ProxySpec): Promise<FaultProxy> {
-    const { name, listen, upstream, protocol, enabled } = validate(proxySpecSchema, spec)
+    const { name, listen, upstream, protocol, enabled, from, to } = validate(proxySpecSchema, spec)
     checkName(name, 'name')
     const options = readOptions(spec, protocol)
     const faults = (spec.faults ?? []).map((fault, index) =>
       InstalledFault.fromSpec(fault, `faults.${index}`, this.readFile),
     )
-    const proxy = new FaultProxy(this, name, protocol, options, { listen, upstream })
+    const proxy = new FaultProxy(this, name, protocol, options, { listen, upstream, from, to })
     for (const fault of faults) proxy.installFault(fault)
     return this.#admit(proxy, enabled)
   }
@@ -135,6 +142,7 @@ export class Network implements ProxyHost {
         throw new FaultlineError('network_closed', 'the network was closed while the proxy was being created')
       }
       this.#proxies.set(name, proxy)
+      for (const partition of this.#partitions.values()) partition.apply(proxy)
       return proxy
     } finally {
       this.#reserved.delete(name)
@@ -154,8 +162,38 @@ export class Network implements ProxyHost {
     this.injections.forgetProxy(name)
   }
 
-  /** Removes all faults from all proxies. Connections go on. */
+  // ---- partitions ------------------------------------------------------------------------------------------------
+
+  /**
+   * Cuts links between services, which proxies name by `from` and `to`; links that are created later, too.
+   *
+   * @example
+   * const cut = network.partition({ groups: [['app'], ['db', 'cache']] })
+   * cut.heal()
+   * @throws FaultlineError `invalid_value` naming the field; then nothing is cut
+   */
+  partition(spec: PartitionSpec): Partition {
+    const known = new Set([...this.#proxies.values()].flatMap(({ from, to }) => [from ?? [], to ?? []].flat()))
+    const defaultName = `partition-${++this.#partitionCount}`
+    const partition: Partition = new Partition(spec, defaultName, known, () => this.#partitions.delete(partition.name))
+    if (this.#partitions.has(partition.name)) {
+      const expected = 'a name that no other partition has'
+      const message = `name: expected ${expected}, got ${JSON.stringify(partition.name)}`
+      throw new FaultlineError('invalid_value', message, { field: 'name', expected })
+    }
+    this.#partitions.set(partition.name, partition)
+    for (const proxy of this.#proxies.values()) partition.apply(proxy)
+    return partition
+  }
+
+  /** Those that have not been healed. */
+  get partitions(): readonly Partition[] {
+    return [...this.#partitions.values()]
+  }
+
+  /** Removes all faults from all proxies and heals all partitions. Connections go on. */
   heal(): void {
+    for (const partition of this.partitions) partition.heal()
     for (const proxy of this.#proxies.values()) proxy.removeAllFaults()
   }
 
@@ -210,6 +248,8 @@ export const proxySpecSchema = Type.Object({
     { default: 'tcp' },
   ),
   enabled: Type.Boolean({ ...proxyFields.enabled, default: true }),
+  from: Type.Optional(Type.String({ minLength: 1, description: 'The service whose clients use it; for partitions.' })),
+  to: Type.Optional(Type.String({ minLength: 1, description: 'The service that it leads to; for partitions.' })),
   faults: Type.Array(Type.Unknown(), { default: [], description: 'In place before the first connection.' }),
   // Checked by the protocol's own schema, which also has their defaults.
   ...Object.fromEntries(Object.keys(optionFields).map((name) => [name, Type.Optional(Type.Unknown())])),

@@ -63,6 +63,7 @@ export class Pipe implements Sink {
   #pinned: Buffer | undefined
   #destinationFull = false
   #wasOutputFull = false
+  #reads = 0
   #nothingSent = true
   #noDelay = false
   #paused = false
@@ -118,6 +119,16 @@ export class Pipe implements Sink {
   /** The source is gone by an error: RST travels through the stages like everything else. */
   sourceFailed(): void {
     this.#head.reset()
+  }
+
+  /** Reads from the source so far. */
+  get reads(): number {
+    return this.#reads
+  }
+
+  /** No byte has come from the source. */
+  get untouched(): boolean {
+    return this.#reads === 0
   }
 
   /** Bytes held back by stages. */
@@ -188,7 +199,9 @@ export class Pipe implements Sink {
   /** Drawn from the key alone, so the answer for a connection and a fault is the same whenever it is asked. */
   #drawn(fault: InstalledFault): boolean {
     if (fault.probability >= 1) return true
-    return randomOf(this.#host, this.direction, fault, 'probability').next() < fault.probability
+    // One draw for both pipes.
+    const direction = fault.direction === 'both' ? 'upstream' : fault.direction
+    return randomOf(this.#host, direction, fault, 'probability').next() < fault.probability
   }
 
   #insert(fault: InstalledFault, index: number): void {
@@ -219,6 +232,7 @@ export class Pipe implements Sink {
   #read(length: number, buffer: Buffer): boolean {
     this.#traffic.receivedBytes += length
     this.#reading = true
+    this.#reads++
     if (length < COPY_BELOW_BYTES) {
       // Most reads. Copying a small chunk is cheaper than the 64 KiB that Node would allocate.
       const copy = copyOf(buffer, length)

@@ -3,8 +3,10 @@ import type { Server, Socket } from 'node:net'
 import { Type } from '@sinclair/typebox'
 import { parseAddress, type Address } from './address.ts'
 import type { Clock } from './clock.ts'
+import { AdmissionDesk, type AdmissionHost } from './admission.ts'
 import { Connection, type ConnectionHost } from './connection.ts'
 import { FaultlineError } from './errors.ts'
+import type { CompiledConnectionRule } from './faults/connection/connection-fault.ts'
 import type { Direction, FaultSpec } from './faults/fault.ts'
 import type { InjectionDetail, InjectionLog } from './injection-log.ts'
 import { InstalledFault, type CheckedSettings, type FaultChange, type ReadFile } from './installed-fault.ts'
@@ -63,11 +65,15 @@ export interface ProxyCounters {
 /** How often connections are looked through for those that have lived long enough to be kept alive. */
 const KEEP_ALIVE_SWEEP_MS = 30_000
 
-export class FaultProxy implements ConnectionHost {
+export class FaultProxy implements ConnectionHost, AdmissionHost {
   readonly name: string
   readonly protocol: ProtocolName
   /** What is particular to the protocol, e.g. `strict` with http. Without secrets. */
   readonly protocolOptions: ProtocolOptions
+  /** The service whose clients use it. */
+  readonly from: string | undefined
+  /** The service that it leads to. */
+  readonly to: string | undefined
   readonly traffic: Readonly<Record<Direction, Traffic>> = {
     upstream: { receivedBytes: 0, sentBytes: 0 },
     downstream: { receivedBytes: 0, sentBytes: 0 },
@@ -83,10 +89,13 @@ export class FaultProxy implements ConnectionHost {
   readonly #prepared: unknown
   readonly #faults = new Map<string, InstalledFault>()
   readonly #connections = new Set<Connection>()
+  readonly #admission = new AdmissionDesk(this)
   #listen: string
   #upstream: string
   #upstreamAddress: Address | undefined
-  #server: Server | undefined
+  /** Accepts clients; while {@link FaultProxy.#refusing} nobody does. */
+  #listener: Server | undefined
+  #started = false
   #keepAliveSweep: NodeJS.Timeout | undefined
   #closed = false
   #lastError: Error | undefined
@@ -100,7 +109,7 @@ export class FaultProxy implements ConnectionHost {
     name: string,
     protocol: ProtocolName,
     protocolOptions: ProtocolOptions,
-    settings: Omit<ProxySettings, 'enabled'>,
+    settings: Omit<ProxySettings, 'enabled'> & { readonly from?: string | undefined; readonly to?: string | undefined },
   ) {
     this.#host = host
     this.name = name
@@ -109,6 +118,8 @@ export class FaultProxy implements ConnectionHost {
     this.#prepared = protocols[protocol].prepare?.(protocolOptions) ?? protocolOptions
     this.#listen = settings.listen
     this.#upstream = settings.upstream
+    this.from = settings.from
+    this.to = settings.to
     this.#upstreamAddress = tryParse(settings.upstream)
   }
 
@@ -124,12 +135,12 @@ export class FaultProxy implements ConnectionHost {
   }
 
   get enabled(): boolean {
-    return this.#server !== undefined
+    return this.#started
   }
 
   /** The port it listens on, or undefined while disabled. */
   get port(): number | undefined {
-    return this.#server && parseAddress(this.#listen, 'listen').port
+    return this.#started ? parseAddress(this.#listen, 'listen').port : undefined
   }
 
   get seed(): number {
@@ -211,32 +222,71 @@ export class FaultProxy implements ConnectionHost {
   }
 
   async #start(): Promise<void> {
-    if (this.#server) return
+    if (this.#started) return
     if (this.#closed) throw new FaultlineError('proxy_not_found', `proxy "${this.name}" has been removed`)
-    const server = createListener((socket) => this.#accept(socket))
-    const address = await listenOn(server, this.#listen)
-    // E.g. EMFILE: the connection is lost, the listener lives on.
-    server.on('error', (error) => {
-      this.counters.failedAccepts++
-      this.#lastError = error
-    })
-    this.#server = server
-    this.#listen = address
+    await this.#open()
+    this.#started = true
+    if (this.#refusing) this.#shut()
     this.#keepAliveSweep = setInterval(() => {
       for (const connection of this.#connections) connection.keepAlive()
     }, KEEP_ALIVE_SWEEP_MS).unref()
   }
 
+  async #open(): Promise<void> {
+    const listener = createListener((socket) => this.#accept(socket))
+    const address = await listenOn(listener, this.#listen)
+    // E.g. EMFILE: the connection is lost, the listener lives on.
+    listener.on('error', (error) => {
+      this.counters.failedAccepts++
+      this.#lastError = error
+    })
+    this.#listener = listener
+    this.#listen = address
+  }
+
+  /** Stops listening at once; connections go on. */
+  #shut(): void {
+    this.#listener?.close()
+    this.#listener = undefined
+  }
+
   async #stop(): Promise<void> {
-    const server = this.#server
-    if (!server) return
-    this.#server = undefined
+    if (!this.#started) return
+    this.#started = false
     clearInterval(this.#keepAliveSweep)
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+    const listener = this.#listener
+    this.#listener = undefined
+    const closed = new Promise<void>((resolve) => (listener ? listener.close(() => resolve()) : resolve()))
     const idle = new Promise<void>((resolve) => (this.#whenIdle = resolve))
+    this.#admission.close()
     if (this.#connections.size === 0) this.#whenIdle?.()
     for (const connection of this.#connections) connection.destroy()
     await Promise.all([closed, idle])
+  }
+
+  get #refusing(): boolean {
+    for (const { definition, rule } of this.#faults.values()) {
+      if (definition.layer === 'connection' && (rule as CompiledConnectionRule).refuses === true) return true
+    }
+    return false
+  }
+
+  /** Listens, or stops listening, as the faults that refuse connections want it. */
+  #adaptListener(): void {
+    if (this.#started && this.#refusing) this.#shut()
+    else if (this.#started && !this.#listener) void this.#turns.run(() => this.#reopen())
+  }
+
+  async #reopen(): Promise<void> {
+    if (!this.#started || this.#listener || this.#refusing) return
+    try {
+      await this.#open()
+    } catch (error) {
+      // Somebody else has taken the port meanwhile: it is as good as disabled, and says why.
+      this.#lastError = error as Error
+      await this.#stop()
+    }
+    if (this.#refusing) this.#shut()
   }
 
   #accept(socket: Socket): void {
@@ -247,7 +297,29 @@ export class FaultProxy implements ConnectionHost {
       socket.resetAndDestroy()
       return
     }
-    this.#connections.add(new Connection(this, this.counters.acceptedConnections, socket, upstream))
+    // Asked only where there may be something to say: it is a system call for the client's address.
+    if (this.#hasConnectionFaults) this.#admission.arrive(socket, this.counters.acceptedConnections)
+    else this.admit(socket, this.counters.acceptedConnections)
+  }
+
+  /** Lets an accepted client in. */
+  admit(socket: Socket, number: number): void {
+    const upstream = this.#upstreamAddress
+    if (upstream && this.#started) this.#connections.add(new Connection(this, number, socket, upstream))
+    else socket.resetAndDestroy()
+  }
+
+  get liveCount(): number {
+    return this.#connections.size
+  }
+
+  recordAdmission(fault: InstalledFault, connection: number, action: string, detail: InjectionDetail): void {
+    this.record(fault, connection, 'upstream', action, detail)
+  }
+
+  get #hasConnectionFaults(): boolean {
+    for (const fault of this.#faults.values()) if (fault.definition.layer === 'connection') return true
+    return false
   }
 
   dialFailed(error: Error): void {
@@ -257,6 +329,7 @@ export class FaultProxy implements ConnectionHost {
 
   connectionClosed(connection: Connection): void {
     this.#connections.delete(connection)
+    this.#admission.connectionClosed()
     if (this.#connections.size === 0) this.#whenIdle?.()
   }
 
@@ -294,6 +367,7 @@ export class FaultProxy implements ConnectionHost {
     }
     this.#faults.set(fault.name, fault)
     for (const connection of this.#connections) connection.addFault(fault)
+    this.#adaptListener()
   }
 
   /**
@@ -317,6 +391,7 @@ export class FaultProxy implements ConnectionHost {
       before.add(other)
     }
     for (const connection of this.#connections) connection.updateFault(fault, before)
+    this.#admission.updateFault(fault)
   }
 
   /**
@@ -328,6 +403,8 @@ export class FaultProxy implements ConnectionHost {
     const fault = this.#requireFault(name)
     this.#faults.delete(name)
     for (const connection of this.#connections) connection.removeFault(fault)
+    this.#admission.removeFault(fault)
+    this.#adaptListener()
   }
 
   removeAllFaults(): void {

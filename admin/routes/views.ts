@@ -2,7 +2,7 @@
 import type { FaultProxy, InstalledFault } from '../../proxy/index.ts'
 
 export function viewProxy(proxy: FaultProxy): object {
-  const { name, protocol, protocolOptions, listen, upstream, enabled, counters, traffic, lastError } = proxy
+  const { name, protocol, protocolOptions, from, to, listen, upstream, enabled, counters, traffic, lastError } = proxy
   return {
     name,
     protocol,
@@ -10,6 +10,8 @@ export function viewProxy(proxy: FaultProxy): object {
     listen,
     upstream,
     enabled,
+    ...(from !== undefined && { from }),
+    ...(to !== undefined && { to }),
     faults: [...proxy.faults].map(viewFault),
     connections: proxy.connections.size,
     counters,

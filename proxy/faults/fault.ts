@@ -3,12 +3,20 @@ import type { TObject, TSchema } from '@sinclair/typebox'
 import { FaultlineError } from '../errors.ts'
 import type { ProtocolName } from '../protocols/protocol.ts'
 import { describeValue } from '../validate.ts'
-import type { Direction, Stage, StageContext } from './stage.ts'
+import type { FaultDirection, PipeContext, Stage } from './stage.ts'
 
 export { Type as Schema } from '@sinclair/typebox'
 export { Deadline } from './deadline.ts'
 export { HoldingStage, type Held } from './holding-stage.ts'
-export { Stage, type Direction, type Signal, type Sink, type StageContext } from './stage.ts'
+export {
+  Stage,
+  type Direction,
+  type FaultDirection,
+  type PipeContext,
+  type Signal,
+  type Sink,
+  type StageContext,
+} from './stage.ts'
 
 /** A fault as people ask for it: what {@link FaultDefinition} builds, what APIs and configuration files say. */
 export interface FaultSpec {
@@ -17,7 +25,7 @@ export interface FaultSpec {
   /** Unique on its proxy. Default `<type>_<direction>`. */
   readonly name?: string
   /** Default `downstream`. */
-  readonly direction?: Direction
+  readonly direction?: FaultDirection
   /** The share of connections (of messages, for message faults) it acts on, 0 to 1, drawn for each. Default 1. */
   readonly probability?: number
   /** As the type's schema says; what is left out gets the schema's default. */
@@ -45,15 +53,19 @@ export interface StreamFault<Attributes extends object = object> {
   readonly describe: string
   /** An object of attributes, each with unit, default and bounds. Validation, API and reference come from it. */
   readonly schema: TSchema & { readonly static: Attributes }
+  /** There is a stage in both pipes of a connection, whichever direction the fault has. Default: only in that one. */
+  readonly bothPipes?: boolean
+  /** Checks what the schema can't say. @throws FaultlineError naming an attribute, by `environment.field` */
+  check?(attributes: Attributes, environment: FaultEnvironment): void
   /** Makes the running form for one direction of one connection. Must not act yet: {@link Stage.start} comes later. */
-  create(attributes: Attributes, context: StageContext): Stage<Attributes>
+  create(attributes: Attributes, context: PipeContext): Stage<Attributes>
 }
 
 /** What a message fault is compiled from. */
 export interface FaultFields {
   readonly attributes: object
   readonly match: object
-  readonly direction: Direction
+  readonly direction: FaultDirection
 }
 
 /** What a fault may use while it is compiled. */
@@ -81,11 +93,32 @@ export interface MessageFault {
    *
    * @throws FaultlineError naming the field that can't work
    */
-  compile(fields: FaultFields, environment: FaultEnvironment): { readonly direction: Direction; readonly rule: unknown }
+  compile(
+    fields: FaultFields,
+    environment: FaultEnvironment,
+  ): { readonly direction: FaultDirection; readonly rule: unknown }
 }
 
-/** Any entry of the registry. Other layers (connection, datagram) join this union. */
-export type FaultDefinition = StreamFault | MessageFault
+export interface ConnectionFaultFields {
+  readonly attributes: object
+  readonly match: object
+  /** It is to act on some connections only: by probability, skip, times or every. */
+  readonly chooses: boolean
+}
+
+/** A fault that decides on connections as such. */
+export interface ConnectionFault {
+  readonly type: string
+  readonly layer: 'connection'
+  readonly describe: string
+  readonly schema: TSchema
+  readonly matchSchema: TObject
+  /** @throws FaultlineError naming the field that can't work */
+  compile(fields: ConnectionFaultFields, environment: FaultEnvironment): unknown
+}
+
+/** Any entry of the registry. Other layers (datagram) join this union. */
+export type FaultDefinition = StreamFault | MessageFault | ConnectionFault
 
 /** The error for an attribute that its schema lets through and that can't work. */
 export function invalidField(field: string, expected: string, value: unknown): FaultlineError {

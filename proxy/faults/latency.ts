@@ -1,9 +1,22 @@
 // Delays bytes, keeps their order, throttles nothing.
+import {
+  checkDelay,
+  completeDelay,
+  DelaySequence,
+  longDelayMs,
+  optionalDistributionFields,
+  type Delay,
+  type Distribution,
+} from '../delay.ts'
 import { defineFault, Schema, HoldingStage, type Held, type Signal } from './fault.ts'
 
 export interface LatencyAttributes {
   readonly latency: number
   readonly jitter: number
+  readonly distribution?: Distribution
+  readonly sigma?: number
+  readonly shape?: number
+  readonly correlation?: number
 }
 
 /**
@@ -20,9 +33,13 @@ class LatencyStage extends HoldingStage<LatencyAttributes> {
   #segmentEnd = 0
   #lastArrivalMs = -Infinity
   #segmentDelayMs = 0
+  /** When the attributes last changed. */
+  #changedMs = -Infinity
+  readonly #delays = new DelaySequence()
 
   /** What arrives from now on takes the new delay; what is on its way keeps its own, if that is not longer. */
   override update(attributes: LatencyAttributes): void {
+    this.#changedMs = this.context.clock.now()
     super.update(attributes)
     this.#segmentEnd = this.#offset
   }
@@ -54,8 +71,9 @@ class LatencyStage extends HoldingStage<LatencyAttributes> {
   }
 
   protected override dueMs(front: Held): number {
-    const { latency, jitter } = this.attributes
-    return front.arrivedMs + Math.min(front.delayMs, Math.max(0, latency) + Math.max(0, jitter))
+    const delayMs =
+      front.arrivedMs > this.#changedMs ? front.delayMs : Math.min(front.delayMs, longDelayMs(this.#delay))
+    return front.arrivedMs + delayMs
   }
 
   /** FIN and RST are packets, too: they take as long as bytes, and are a segment of their own. */
@@ -86,23 +104,53 @@ class LatencyStage extends HoldingStage<LatencyAttributes> {
     return this.#segmentEnd - this.#offset
   }
 
-  /** Whole milliseconds, uniform in latency ± jitter, never below 0. */
+  /** Whole milliseconds, never below 0. */
   #drawDelayMs(): number {
-    const { latency, jitter } = this.attributes
+    const { latency, jitter, distribution = 'uniform', correlation = 0 } = this.attributes
+    if (distribution !== 'uniform' || correlation > 0) {
+      return this.#delays.drawMs(this.#delay, correlation, this.context, this.#offset)
+    }
+    // Toxiproxy's delays are not limited to an hour.
     if (jitter <= 0) return Math.max(0, latency)
     const swing = Math.floor(this.context.random.at(this.#offset) * (2 * jitter + 1)) - jitter
     return Math.max(0, latency + swing)
   }
+
+  get #delay(): Delay {
+    return delayOf(this.attributes)
+  }
+}
+
+function delayOf({ latency, jitter, ...spread }: LatencyAttributes): Delay {
+  return completeDelay({ ...spread, delayMs: latency, jitterMs: jitter })
 }
 
 export const latency = defineFault<LatencyAttributes>({
   type: 'latency',
   layer: 'stream',
   describe:
-    'Delays data by latency ± jitter milliseconds, FIN and RST included. Order is kept and throughput is not limited.',
+    'Delays data by latency ± jitter milliseconds, or as a distribution says, FIN and RST included. Order is kept and ' +
+    'throughput is not limited.',
   schema: Schema.Object({
     latency: Schema.Integer({ default: 0, minimum: 0, description: 'Delay in milliseconds.' }),
-    jitter: Schema.Integer({ default: 0, minimum: 0, description: 'Largest deviation from it, in milliseconds.' }),
+    jitter: Schema.Integer({
+      default: 0,
+      minimum: 0,
+      description: 'Largest deviation from it, in milliseconds; with normal the standard deviation.',
+    }),
+    ...optionalDistributionFields,
+    correlation: Schema.Optional(
+      Schema.Number({
+        minimum: 0,
+        maximum: 1,
+        description: 'How far each delay resembles the one before; 1 = they are all the same. Default 0.',
+      }),
+    ),
   }),
+  check(attributes, environment) {
+    // As Toxiproxy calls it.
+    const field = (name: string): string => environment.field(name === 'jitterMs' ? 'jitter' : name)
+    checkDelay(delayOf(attributes), { ...environment, field })
+  },
   create: (attributes, context) => new LatencyStage(attributes, context),
 })

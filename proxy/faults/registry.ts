@@ -1,5 +1,15 @@
 // The one list of faults. A new fault is its file and a line here.
 import { bandwidth } from './bandwidth.ts'
+import { blackhole } from './blackhole.ts'
+import { corrupt } from './corrupt.ts'
+import { closeOnAccept } from './connection/close-on-accept.ts'
+import { connectDelay } from './connection/connect-delay.ts'
+import { hangOnAccept } from './connection/hang-on-accept.ts'
+import { idleTimeout } from './connection/idle-timeout.ts'
+import { maxConnections } from './connection/max-connections.ts'
+import { maxLifetime } from './connection/max-lifetime.ts'
+import { refuse } from './connection/refuse.ts'
+import { resetOnAccept } from './connection/reset-on-accept.ts'
 import type { FaultDefinition } from './fault.ts'
 import { httpAbort } from './http/abort.ts'
 import { httpCorrupt } from './http/corrupt.ts'
@@ -18,6 +28,7 @@ import { httpTruncate } from './http/truncate.ts'
 import { latency } from './latency.ts'
 import { limitData } from './limit-data.ts'
 import { noop } from './noop.ts'
+import { packetLoss } from './packet-loss.ts'
 import { pgCommitLost } from './postgres/commit-lost.ts'
 import { pgConnectError } from './postgres/connect-error.ts'
 import { pgDelay } from './postgres/delay.ts'
@@ -33,6 +44,7 @@ import { slicer } from './slicer.ts'
 import { slowClose } from './slow-close.ts'
 import { sseDrop } from './sse/drop.ts'
 import { sseStall } from './sse/stall.ts'
+import { stall } from './stall.ts'
 import { timeout } from './timeout.ts'
 import { websocketClose } from './websocket/close.ts'
 import { websocketCorrupt } from './websocket/corrupt.ts'
@@ -49,6 +61,18 @@ export const faults = {
   slicer,
   limitData,
   noop,
+  packetLoss,
+  corrupt,
+  blackhole,
+  stall,
+  refuse,
+  resetOnAccept,
+  closeOnAccept,
+  hangOnAccept,
+  connectDelay,
+  maxConnections,
+  maxLifetime,
+  idleTimeout,
   httpDelay,
   httpAbort,
   httpRateLimit,

@@ -6,6 +6,9 @@ import type { Random } from '../random.ts'
 /** Which way the bytes go: `upstream` = client to server, `downstream` = server to client. */
 export type Direction = 'upstream' | 'downstream'
 
+/** The ways that a fault disturbs. */
+export type FaultDirection = Direction | 'both'
+
 /** How a stream ends: FIN this way, close the whole connection (FIN both ways), RST the whole connection. */
 export type Signal = 'end' | 'close' | 'reset'
 
@@ -37,6 +40,20 @@ export interface StageContext {
   released(): void
   /** To be called when {@link StageContext.maxHeldBytes} (not a limit of the fault's own) has made the stage full. */
   limitReached(): void
+}
+
+/** What the stage of a stream fault knows of its connection beyond that. */
+export interface PipeContext extends StageContext {
+  /** Of this pipe. */
+  readonly direction: Direction
+  /** Of the fault. */
+  readonly faultDirection: FaultDirection
+  /** No byte has come through this pipe. */
+  readonly untouched: boolean
+  /** How long it took to reach the server, or has taken so far, in milliseconds. */
+  readonly dialMs: number
+  /** What this fault's stages in the two pipes of a connection share; made by the one that asks first. */
+  shared<Value>(make: () => Value): Value
 }
 
 /**

@@ -75,7 +75,7 @@ describe('a broken file is refused, saying where and what was expected', () => {
     ],
     [
       `[{ ${proxy}, "toxics": [{ "type": "noop", "stream": "x" }] }]`,
-      /toxics\[0\]\.direction: expected "upstream" or "downstream", got "x"/,
+      /toxics\[0\]\.direction: expected "upstream" or "downstream" or "both", got "x"/,
     ],
     [
       `[{ ${proxy}, "toxics": [{ "type": "noop", "toxicity": 7 }] }]`,

@@ -85,6 +85,10 @@ describe('faults', () => {
     http_headers: { remove: ['x-a'] },
     websocket_delay: { delayMs: 1 },
     websocket_corrupt: { rate: 0.1 },
+    connect_delay: { delayMs: 1 },
+    max_connections: { connections: 1 },
+    max_lifetime: { lifetimeMs: 1 },
+    idle_timeout: { idleMs: 1 },
     pg_error: { code: '40001' },
     pg_delay: { delayMs: 1 },
     pg_throttle: { rowsPerSecond: 1 },
@@ -95,7 +99,9 @@ describe('faults', () => {
     const fault = { type, name: 'f', attributes: attributesOf[type] ?? {} }
     expect(await call('POST', '/v1/proxies/p/faults', fault)).toMatchObject({ status: 201 })
     expect((await call('GET', '/v1/proxies/p/faults')).body.faults).toHaveLength(1)
-    expect((await call('PATCH', '/v1/proxies/p/faults/f', { probability: 0.5 })).body.probability).toBe(0.5)
+    // A listener is closed for all or for none.
+    const probability = type === 'refuse' ? 1 : 0.5
+    expect((await call('PATCH', '/v1/proxies/p/faults/f', { probability })).body.probability).toBe(probability)
     expect((await call('GET', '/v1/proxies/p/faults/f')).body.type).toBe(type)
     expect((await call('DELETE', '/v1/proxies/p/faults/f')).status).toBe(204)
     expect((await call('GET', '/v1/proxies/p/faults/f')).status).toBe(404)

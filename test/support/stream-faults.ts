@@ -280,7 +280,7 @@ async function actedOn(fault: FaultSpec, meanwhile: (proxy: FaultProxy) => void 
   await using proxied = await startProxied([{ ...fault, name: 'subject' }])
   const all: Ends[] = []
   for (let index = 0; index < CHOSEN_FROM; index++)
-    all.push(await connectEnds(proxied, fault.direction ?? 'downstream'))
+    all.push(await connectEnds(proxied, fault.direction === 'upstream' ? 'upstream' : 'downstream'))
   meanwhile(proxied.proxy)
   for (const { sender } of all) sender.end('x')
   const acted = () =>

@@ -26,15 +26,20 @@ export class WebSocketSession implements FlowHost {
   }
 
   addFault(fault: InstalledFault): void {
-    this.input[fault.direction].setFault(fault)
+    for (const flow of this.#flows(fault)) flow.setFault(fault)
   }
 
   updateFault(fault: InstalledFault): void {
-    if ((fault.rule as WebSocketRule).kind === 'websocket') this.input[fault.direction].setFault(fault)
+    if ((fault.rule as WebSocketRule).kind === 'websocket') for (const flow of this.#flows(fault)) flow.setFault(fault)
   }
 
   removeFault(fault: InstalledFault): void {
-    this.input[fault.direction].removeFault(fault)
+    for (const flow of this.#flows(fault)) flow.removeFault(fault)
+  }
+
+  #flows({ direction }: InstalledFault): readonly WebSocketFlow[] {
+    const { upstream, downstream } = this.input
+    return direction === 'both' ? [upstream, downstream] : [this.input[direction]]
   }
 
   /** Sources are paused by the pipes themselves. */
