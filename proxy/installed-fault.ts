@@ -42,6 +42,8 @@ const readNothing: ReadFile = (_path, field) => {
 export class InstalledFault implements FaultSettings {
   readonly definition: FaultDefinition
   readonly name: string
+  /** How long it stays once it is installed; undefined = until it is removed. */
+  readonly ttlMs: number | undefined
   #settings: CheckedSettings
   readonly #readFile: ReadFile
   /** Which messages have been counted and acted on. */
@@ -49,12 +51,19 @@ export class InstalledFault implements FaultSettings {
   /** Acts of this fault so far. */
   injections = 0
 
-  constructor(definition: FaultDefinition, name: string, settings: CheckedSettings, readFile: ReadFile = readNothing) {
+  constructor(
+    definition: FaultDefinition,
+    name: string,
+    settings: CheckedSettings,
+    readFile: ReadFile = readNothing,
+    ttlMs?: number,
+  ) {
     checkName(name, 'name')
     this.definition = definition
     this.name = name
     this.#settings = settings
     this.#readFile = readFile
+    this.ttlMs = ttlMs
   }
 
   get type(): string {
@@ -116,10 +125,10 @@ export class InstalledFault implements FaultSettings {
    */
   static fromSpec(spec: FaultSpec, path = '', readFile: ReadFile = readNothing): InstalledFault {
     const definition = requireDefinition(spec, path)
-    const { name, type: _, ...settings } = validate(faultSpecSchema, spec, path)
+    const { name, type: _, ttlMs, ...settings } = validate(faultSpecSchema, spec, path)
     const checked = check(definition, settings, path, readFile)
     if (settings.direction !== undefined) refuseOther(settings.direction, checked.direction, definition.type, path)
-    return new InstalledFault(definition, name ?? defaultName(definition, checked.direction), checked, readFile)
+    return new InstalledFault(definition, name ?? defaultName(definition, checked.direction), checked, readFile, ttlMs)
   }
 
   /** Validates a change without making it; the result is the complete new settings. */
@@ -130,6 +139,9 @@ export class InstalledFault implements FaultSettings {
     return check(this.definition, settings, '', this.#readFile)
   }
 }
+
+/** A week: what is to last longer needs no end. */
+const MAX_TTL_MS = 604_800_000
 
 const direction = Type.Union([Type.Literal('upstream'), Type.Literal('downstream'), Type.Literal('both')])
 const probability = { minimum: 0, maximum: 1, description: 'Share of connections, or of messages.' }
@@ -153,6 +165,9 @@ export const faultSpecSchema = Type.Object({
   times,
   every: Type.Integer({ ...every, default: 1 }),
   key,
+  ttlMs: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: MAX_TTL_MS, description: 'Removed by itself after so many milliseconds.' }),
+  ),
 })
 
 export const faultChangeSchema = Type.Object({

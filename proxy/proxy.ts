@@ -2,7 +2,7 @@
 import type { Server, Socket } from 'node:net'
 import { Type } from '@sinclair/typebox'
 import { parseAddress, type Address } from './address.ts'
-import type { Clock } from './clock.ts'
+import type { Clock, TimerHandle } from './clock.ts'
 import { AdmissionDesk, type AdmissionHost } from './admission.ts'
 import { Connection, type ConnectionHost } from './connection.ts'
 import { FaultlineError } from './errors.ts'
@@ -87,6 +87,8 @@ export class FaultProxy implements ConnectionHost, AdmissionHost {
   }
   readonly #host: ProxyHost
   readonly #prepared: unknown
+  /** Timers of faults that end by themselves. */
+  readonly #expiries = new Map<InstalledFault, TimerHandle>()
   readonly #faults = new Map<string, InstalledFault>()
   readonly #connections = new Set<Connection>()
   readonly #admission = new AdmissionDesk(this)
@@ -185,6 +187,8 @@ export class FaultProxy implements ConnectionHost, AdmissionHost {
   /** Disables it for good: for a proxy that is removed. */
   close(): Promise<void> {
     this.#closed = true
+    for (const timer of this.#expiries.values()) this.clock.clearTimer(timer)
+    this.#expiries.clear()
     return this.disable()
   }
 
@@ -366,6 +370,7 @@ export class FaultProxy implements ConnectionHost, AdmissionHost {
       })
     }
     this.#faults.set(fault.name, fault)
+    if (fault.ttlMs !== undefined) this.#expire(fault, fault.ttlMs)
     for (const connection of this.#connections) connection.addFault(fault)
     this.#adaptListener()
   }
@@ -402,9 +407,16 @@ export class FaultProxy implements ConnectionHost, AdmissionHost {
   removeFault(name: string): void {
     const fault = this.#requireFault(name)
     this.#faults.delete(name)
+    this.clock.clearTimer(this.#expiries.get(fault))
+    this.#expiries.delete(fault)
     for (const connection of this.#connections) connection.removeFault(fault)
     this.#admission.removeFault(fault)
     this.#adaptListener()
+  }
+
+  #expire(fault: InstalledFault, ttlMs: number): void {
+    const timer = this.clock.setTimer(() => this.removeFault(fault.name), ttlMs)
+    this.#expiries.set(fault, timer)
   }
 
   removeAllFaults(): void {

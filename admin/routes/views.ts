@@ -23,7 +23,8 @@ export function viewProxy(proxy: FaultProxy): object {
 export function viewFault(fault: InstalledFault): object {
   const { name, type, definition, direction, probability, attributes, injections } = fault
   const { layer } = definition
-  const common = { name, type, layer, direction, probability, attributes, injections }
+  const lives = fault.ttlMs === undefined ? {} : { ttlMs: fault.ttlMs }
+  const common = { name, type, layer, direction, probability, attributes, injections, ...lives }
   if (layer === 'stream') return common
   const { match, skip, times, every, key } = fault
   return { ...common, match, skip, times: times ?? null, every, key: key ?? null }

@@ -43,6 +43,8 @@ export interface FaultSpec {
    * postgres `user`, `database`, `applicationName` or `query`.
    */
   readonly key?: string
+  /** It is removed by itself after so many milliseconds, whatever becomes of the one who added it. */
+  readonly ttlMs?: number
 }
 
 /** A fault that acts on the bytes of a connection, one direction at a time. */
