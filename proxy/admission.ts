@@ -23,9 +23,9 @@ interface Waiting {
   readonly number: number
   readonly address: string
   /** The fault for which it waits. */
-  fault: InstalledFault
+  readonly fault: InstalledFault
   timer?: TimerHandle
-  queued: boolean
+  readonly queued: boolean
   /** Faults that have been asked. */
   readonly asked: Set<InstalledFault>
 }
@@ -39,10 +39,6 @@ export class AdmissionDesk {
 
   constructor(host: AdmissionHost) {
     this.#host = host
-  }
-
-  get waitingCount(): number {
-    return this.#waiting.size
   }
 
   /** @param number the connection's, if it becomes one */
@@ -108,10 +104,8 @@ export class AdmissionDesk {
   connectionClosed(): void {
     for (const waiting of this.#waiting) {
       if (!waiting.queued) continue
-      waiting.asked.delete(waiting.fault)
       const admission = (waiting.fault.rule as CompiledConnectionRule).admit?.(this.#host.liveCount)
       if (admission) return
-      waiting.asked.add(waiting.fault)
       this.#goOn(waiting)
     }
   }

@@ -11,7 +11,7 @@ import type { InstalledFault } from './installed-fault.ts'
 import { Pipe, type PipeHost, type Traffic } from './pipe.ts'
 import type { MessageOutput, Session, SessionEvent, SessionHost } from './protocols/protocol.ts'
 import { Random } from './random.ts'
-import { adoptSocket, connectSocket, finishSocket, keepAlive, resetSocket } from './socket.ts'
+import { adoptSocket, connectSocket, finishSocket, keepAlive, peerAddress, resetSocket } from './socket.ts'
 
 /** What a connection needs from its proxy. */
 export interface ConnectionHost {
@@ -52,8 +52,8 @@ export class Connection implements PipeHost, SessionHost, LimitedConnection {
   /** What a fault's stages in the two pipes share. */
   readonly #shared = new Map<InstalledFault, unknown>()
   readonly acceptedMs: number
-  readonly #clientAddress: string
-  readonly #limits: ConnectionLimits
+  /** Made with the first limit: most connections have none. */
+  #limits: ConnectionLimits | undefined
   /** Whether limits have chosen this connection. */
   readonly #limited = new Map<InstalledFault, boolean>()
   #connectedMs: number | undefined
@@ -67,9 +67,6 @@ export class Connection implements PipeHost, SessionHost, LimitedConnection {
     this.upstream = upstream
     this.#host = host
     this.acceptedMs = host.clock.now()
-    // Asked before the socket is taken over: one that remembers its peer can't tell RST from FIN.
-    this.#clientAddress = accepted.remoteAddress ?? ''
-    this.#limits = new ConnectionLimits(this)
     this.#upstreamPipe = new Pipe('upstream', this, host.traffic.upstream)
     this.#downstreamPipe = new Pipe('downstream', this, host.traffic.downstream)
     this.#client = adoptSocket(accepted, this.#upstreamPipe.readInto)
@@ -145,7 +142,7 @@ export class Connection implements PipeHost, SessionHost, LimitedConnection {
 
   updateFault(fault: InstalledFault, before: ReadonlySet<InstalledFault>): void {
     if (fault.definition.layer === 'connection') {
-      this.#limits.remove(fault)
+      this.#limits?.remove(fault)
       this.#addLimit(fault)
     } else if (fault.definition.layer === 'message') this.#session?.updateFault(fault)
     else for (const pipe of this.#pipes(fault)) pipe.updateFault(fault, before)
@@ -153,7 +150,7 @@ export class Connection implements PipeHost, SessionHost, LimitedConnection {
 
   removeFault(fault: InstalledFault): void {
     if (fault.definition.layer === 'connection') {
-      this.#limits.remove(fault)
+      this.#limits?.remove(fault)
       this.#limited.delete(fault)
     } else if (fault.definition.layer === 'message') this.#session?.removeFault(fault)
     else for (const pipe of this.#pipes(fault)) pipe.removeFault(fault)
@@ -192,13 +189,15 @@ export class Connection implements PipeHost, SessionHost, LimitedConnection {
 
   #addLimit(fault: InstalledFault): void {
     const rule = fault.rule as CompiledConnectionRule
-    if (!rule.limit || !rule.matches(this.#clientAddress)) return
+    if (!rule.limit || !rule.matches(peerAddress(this.#client))) return
     // Counted once for a connection, whatever is changed later.
     if (!this.#limited.has(fault)) {
       const draw = (): number => this.random('upstream', fault, 'probability').next()
       this.#limited.set(fault, fault.selection.select(fault, '', draw))
     }
-    if (this.#limited.get(fault)) this.#limits.add(fault)
+    if (!this.#limited.get(fault)) return
+    this.#limits ??= new ConnectionLimits(this)
+    this.#limits.add(fault)
   }
 
   limitReached(fault: InstalledFault, { afterMs, how }: ConnectionLimit): void {
@@ -231,7 +230,7 @@ export class Connection implements PipeHost, SessionHost, LimitedConnection {
 
   #socketClosed(): void {
     if (--this.#openSockets > 0) return
-    this.#limits.dispose()
+    this.#limits?.dispose()
     this.#session?.dispose()
     this.#upstreamPipe.dispose()
     this.#downstreamPipe.dispose()

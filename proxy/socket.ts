@@ -45,6 +45,14 @@ export function adoptSocket(accepted: net.Socket, onread: ReadInto): net.Socket 
   return socket
 }
 
+/** Who is at the other end. Not by `remoteAddress`, which is remembered: see {@link onFin}. Empty if nobody is there. */
+export function peerAddress(socket: net.Socket): string {
+  const peer: { address?: string } = {}
+  const handle = (socket as unknown as HandleOwner)._handle as { getpeername?(out: object): number } | null
+  handle?.getpeername?.(peer)
+  return peer.address ?? ''
+}
+
 /** net.Socket as Node's own code sees it (lib/net.js, unchanged in these points from Node 18 to 26). */
 interface HandleOwner {
   _handle: unknown

@@ -112,6 +112,16 @@ test.each([
   expect(await server.untilEnded()).toBe(ending)
 })
 
+test('a limit acts on live connections by where their clients come from', async () => {
+  await using proxied = await startProxied()
+  const { client } = await proxied.connect()
+  const attributes = { lifetimeMs: 1 }
+  proxied.proxy.addFault({ type: 'max_lifetime', name: 'far', attributes, match: { clientAddress: '10.0.0.0/8' } })
+  proxied.proxy.addFault({ type: 'max_lifetime', name: 'near', attributes, match: { clientAddress: '127.0.0.1' } })
+  expect(await client.untilEnded()).toBe('FIN')
+  expect(actions(proxied)).toEqual(['near close'])
+})
+
 test('idle_timeout: ends what is silent, not what speaks', async () => {
   await using proxied = await startProxied([{ type: 'idle_timeout', attributes: { idleMs: 200 } }])
   const silent = await proxied.connect()
