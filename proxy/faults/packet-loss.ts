@@ -4,6 +4,7 @@ import { defineFault, Schema, Stage, type Direction, type FaultDirection, type P
 import type { CongestionAlgorithm, LinkAttributes } from './packet-loss/attributes.ts'
 import { handshakeDelayMs } from './packet-loss/handshake.ts'
 import { LossyLink } from './packet-loss/link.ts'
+import type { LostPacket, StreamEvents } from './packet-loss/lossy-stream.ts'
 import { Deadline } from './deadline.ts'
 import { Random } from '../random.ts'
 
@@ -41,11 +42,7 @@ class Ends {
     return this.stages.get(direction)?.random ?? context.random
   }
 
-  #eventsOf(direction: Direction): {
-    deliver: (bytes: number) => void
-    end: () => void
-    lost: (packet: { kind: string; offset: number; bytes: number; transmission: number }) => void
-  } {
+  #eventsOf(direction: Direction): StreamEvents {
     return {
       deliver: (bytes) => this.stages.get(direction)?.deliver(bytes),
       end: () => this.stages.get(direction)?.ended(),
@@ -159,17 +156,7 @@ class PacketLossStage extends Stage<PacketLossAttributes> {
     if (!this.#closing) this.next.end()
   }
 
-  lost({
-    kind,
-    offset,
-    bytes,
-    transmission,
-  }: {
-    kind: string
-    offset: number
-    bytes: number
-    transmission: number
-  }): void {
+  lost({ kind, offset, bytes, transmission }: LostPacket): void {
     this.context.record(kind === 'data' ? 'lose_data' : 'lose_acknowledgement', { offset, bytes, transmission })
   }
 

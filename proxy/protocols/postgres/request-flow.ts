@@ -14,10 +14,8 @@ import { loadSqlParser, sqlOf, sqlParserReady, type StatementKind } from './sql.
 import { MAX_STARTUP_BYTES } from './startup.ts'
 import { after, progress, StatementWork, type Work, type WorkHost } from './statement-work.ts'
 import type { Swap } from './swap.ts'
+import { TLS_HANDSHAKE } from './tls.ts'
 import { copyFail, Frontend, MessageReader, STATEMENT } from './wire.ts'
-
-/** The first byte of TLS (RFC 8446 section 5.1), as which a connection may begin since PostgreSQL 17. */
-const TLS_HANDSHAKE = 0x16
 
 /** Longer messages pass without being looked at. */
 const MAX_LOOKED_AT_BYTES = 256 * 1024

@@ -61,9 +61,12 @@ export interface TlsOwner {
 /** Where decrypted bytes go. */
 export type PlainInput = Pick<MessageInput, 'write' | 'end' | 'reset' | 'full'>
 
+/** The first byte of TLS, as which a connection may begin since PostgreSQL 17. */
+export const TLS_HANDSHAKE = 0x16
+
 /** True if a connection begins with TLS at once: its first record is a handshake (RFC 8446 section 5.1). */
 export function looksLikeTls(chunk: Buffer): boolean {
-  return chunk[0] === 0x16
+  return chunk[0] === TLS_HANDSHAKE
 }
 
 /**
