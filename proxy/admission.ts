@@ -52,7 +52,7 @@ export class AdmissionDesk {
       if (fault.definition.layer !== 'connection' || asked.has(fault)) continue
       asked.add(fault)
       const rule = fault.rule as CompiledConnectionRule
-      if (!rule.admit || !rule.matches(address)) continue
+      if (!rule.admit || !rule.matches({ clientAddress: address, localPort: socket.localPort ?? 0, number })) continue
       const admission = rule.admit(host.liveCount)
       if (!admission || !this.#selects(fault, number)) continue
       const detail = { client: address, ...(admission.kind === 'delay' && { delayMs: admission.delayMs }) }

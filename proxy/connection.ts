@@ -4,6 +4,7 @@ import type { Address } from './address.ts'
 import type { Clock } from './clock.ts'
 import { systemCode } from './errors.ts'
 import { ConnectionLimits, type LimitedConnection } from './connection-limits.ts'
+import type { ConnectionFacts, ConnectionMatcher } from './connection-match.ts'
 import type { CompiledConnectionRule, ConnectionLimit } from './faults/connection/connection-fault.ts'
 import type { Direction } from './faults/fault.ts'
 import type { InjectionDetail } from './injection-log.ts'
@@ -38,7 +39,7 @@ export interface ConnectionHost {
  */
 const LINGER_MS = 200
 
-export class Connection implements PipeHost, SessionHost, LimitedConnection {
+export class Connection implements PipeHost, SessionHost, LimitedConnection, ConnectionFacts {
   /** Counts up from 1 on its proxy, in the order of accepting. */
   readonly number: number
   readonly #host: ConnectionHost
@@ -54,8 +55,8 @@ export class Connection implements PipeHost, SessionHost, LimitedConnection {
   readonly acceptedMs: number
   /** Made with the first limit: most connections have none. */
   #limits: ConnectionLimits | undefined
-  /** Whether limits have chosen this connection. */
-  readonly #limited = new Map<InstalledFault, boolean>()
+  /** Whether faults that count connections have chosen this one. Made with the first. */
+  #counted: Map<InstalledFault, boolean> | undefined
   #connectedMs: number | undefined
   #openSockets = 2
   #dialling = true
@@ -137,7 +138,7 @@ export class Connection implements PipeHost, SessionHost, LimitedConnection {
   addFault(fault: InstalledFault): void {
     if (fault.definition.layer === 'connection') this.#addLimit(fault)
     else if (fault.definition.layer === 'message') this.#session?.addFault(fault)
-    else for (const pipe of this.#pipes(fault)) pipe.addFault(fault)
+    else if (this.#chosenBy(fault)) for (const pipe of this.#pipes(fault)) pipe.addFault(fault)
   }
 
   updateFault(fault: InstalledFault, before: ReadonlySet<InstalledFault>): void {
@@ -145,16 +146,16 @@ export class Connection implements PipeHost, SessionHost, LimitedConnection {
       this.#limits?.remove(fault)
       this.#addLimit(fault)
     } else if (fault.definition.layer === 'message') this.#session?.updateFault(fault)
-    else for (const pipe of this.#pipes(fault)) pipe.updateFault(fault, before)
+    else if (this.#chosenBy(fault)) for (const pipe of this.#pipes(fault)) pipe.updateFault(fault, before)
+    else for (const pipe of this.#pipes(fault)) pipe.removeFault(fault)
   }
 
   removeFault(fault: InstalledFault): void {
-    if (fault.definition.layer === 'connection') {
-      this.#limits?.remove(fault)
-      this.#limited.delete(fault)
-    } else if (fault.definition.layer === 'message') this.#session?.removeFault(fault)
+    if (fault.definition.layer === 'connection') this.#limits?.remove(fault)
+    else if (fault.definition.layer === 'message') this.#session?.removeFault(fault)
     else for (const pipe of this.#pipes(fault)) pipe.removeFault(fault)
     this.#shared.delete(fault)
+    this.#counted?.delete(fault)
   }
 
   /** FIN to both ends, after what has already been passed on; what still comes is dropped. */
@@ -189,15 +190,33 @@ export class Connection implements PipeHost, SessionHost, LimitedConnection {
 
   #addLimit(fault: InstalledFault): void {
     const rule = fault.rule as CompiledConnectionRule
-    if (!rule.limit || !rule.matches(peerAddress(this.#client))) return
-    // Counted once for a connection, whatever is changed later.
-    if (!this.#limited.has(fault)) {
-      const draw = (): number => this.random('upstream', fault, 'probability').next()
-      this.#limited.set(fault, fault.selection.select(fault, '', draw))
-    }
-    if (!this.#limited.get(fault)) return
+    if (!rule.limit || !this.#chosenBy(fault)) return
     this.#limits ??= new ConnectionLimits(this)
     this.#limits.add(fault)
+  }
+
+  /** Whether a fault acts on this connection: by its match, its counts and its probability. */
+  #chosenBy(fault: InstalledFault): boolean {
+    const rule = fault.rule as ConnectionMatcher | undefined
+    if (rule && !rule.matches(this)) return false
+    // From the key alone, so that the answer for a connection and a fault is the same whenever it is asked; one for both
+    // directions.
+    const draw = (): number =>
+      this.random(fault.direction === 'both' ? 'upstream' : fault.direction, fault, 'probability').next()
+    if (!fault.counts) return fault.probability >= 1 || draw() < fault.probability
+    // Counted once for a connection, whatever is changed later.
+    this.#counted ??= new Map()
+    let chosen = this.#counted.get(fault)
+    if (chosen === undefined) this.#counted.set(fault, (chosen = fault.selection.select(fault, '', draw)))
+    return chosen
+  }
+
+  get clientAddress(): string {
+    return peerAddress(this.#client)
+  }
+
+  get localPort(): number {
+    return this.#client.localPort ?? 0
   }
 
   limitReached(fault: InstalledFault, { afterMs, how }: ConnectionLimit): void {

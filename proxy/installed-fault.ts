@@ -1,5 +1,6 @@
 // A fault on a proxy: its definition, its settings, its count. The acting is done by stages and sessions.
 import { Type } from '@sinclair/typebox'
+import { compileConnectionMatch, connectionMatchSchema } from './connection-match.ts'
 import { FaultlineError } from './errors.ts'
 import {
   invalidField,
@@ -102,12 +103,17 @@ export class InstalledFault implements FaultSettings {
     return this.#settings.key
   }
 
+  /** Acts on some of what matches only, chosen by counting. */
+  get counts(): boolean {
+    return counts(this)
+  }
+
   /** All of them, complete. */
   get settings(): CheckedSettings {
     return this.#settings
   }
 
-  /** What the protocol's session runs; undefined for stream faults. */
+  /** What the protocol's session runs; what connections are chosen by, if not all. */
   get rule(): unknown {
     return this.#settings.rule
   }
@@ -146,10 +152,15 @@ const MAX_TTL_MS = 604_800_000
 const direction = Type.Union([Type.Literal('upstream'), Type.Literal('downstream'), Type.Literal('both')])
 const probability = { minimum: 0, maximum: 1, description: 'Share of connections, or of messages.' }
 const attributes = { additionalProperties: true, description: "As the type's schema says." }
-const match = { additionalProperties: true, description: "As the type's match schema says; message faults only." }
-const skip = { minimum: 0, description: 'Messages that match and pass before it acts.' }
-const times = Type.Optional(Type.Integer({ minimum: 1, description: 'Messages that it acts on at most.' }))
-const every = { minimum: 1, description: 'Acts on every nth message that matches.' }
+const match = {
+  additionalProperties: true,
+  description: "Which connections or messages, as the type's match schema says.",
+}
+const skip = { minimum: 0, description: 'Connections or messages that match and pass before it acts.' }
+const times = Type.Optional(
+  Type.Integer({ minimum: 1, description: 'Connections or messages that it acts on at most.' }),
+)
+const every = { minimum: 1, description: 'Acts on every nth connection or message that matches.' }
 const key = Type.Optional(
   Type.String({ minLength: 1, description: 'A header (http) or field (postgres); counts are kept for each value.' }),
 )
@@ -192,8 +203,8 @@ function requireDefinition(spec: unknown, path: string): FaultDefinition {
   throw new FaultlineError('unknown_fault_type', message, { field, expected })
 }
 
-function defaultName({ type, layer }: FaultDefinition, direction: FaultDirection): string {
-  return layer === 'connection' ? type : `${type}_${direction}`
+function defaultName(definition: FaultDefinition, direction: FaultDirection): string {
+  return isUndirected(definition) ? definition.type : `${definition.type}_${direction}`
 }
 
 type UncheckedSettings = Omit<FaultSettings, 'times' | 'key'> & {
@@ -202,8 +213,12 @@ type UncheckedSettings = Omit<FaultSettings, 'times' | 'key'> & {
   readonly key?: string | undefined
 }
 
-function usualDirection({ layer }: FaultDefinition): FaultDirection {
-  return layer === 'connection' ? 'both' : 'downstream'
+function usualDirection(definition: FaultDefinition): FaultDirection {
+  return isUndirected(definition) ? 'both' : 'downstream'
+}
+
+function isUndirected(definition: FaultDefinition): boolean {
+  return definition.layer === 'connection' || (definition.layer === 'stream' && definition.undirected === true)
 }
 
 /** The direction of many message faults follows from what they do. */
@@ -224,15 +239,20 @@ function check(
 ): CheckedSettings {
   const attributes = validate(definition.schema, settings.attributes, joinPath(path, 'attributes')) as FaultAttributes
   const { times, key, ...others } = settings
+  if (isUndirected(definition) && settings.direction !== undefined && settings.direction !== 'both') {
+    const expected = 'nothing, as this fault is about whole connections'
+    throw invalidField(joinPath(path, 'direction'), expected, settings.direction)
+  }
   const checked = { ...others, times, key, attributes, direction: settings.direction ?? usualDirection(definition) }
   if (definition.layer === 'stream') {
-    refuseMessageFields(definition, checked, path)
     const field = (name: string): string => joinPath(path, 'attributes', name)
     definition.check?.(attributes, { readFile, field })
-    return checked
+    if (key !== undefined) throw noKey(path, key)
+    const match = validate(connectionMatchSchema, settings.match, joinPath(path, 'match'))
+    const all = Object.keys(match).length === 0
+    return { ...checked, match, rule: all ? undefined : compileConnectionMatch(match, joinPath(path, 'match')) }
   }
-  if (definition.layer === 'connection')
-    return { ...checked, ...checkConnection(definition, checked, settings, path, readFile) }
+  if (definition.layer === 'connection') return { ...checked, ...checkConnection(definition, checked, path, readFile) }
   if (key !== undefined && definition.keys?.includes(key) === false) {
     throw invalidField(joinPath(path, 'key'), `one of ${definition.keys.join(', ')}`, key)
   }
@@ -245,34 +265,22 @@ function check(
 function checkConnection(
   definition: ConnectionFault,
   { attributes, match: given, key, probability, skip, times, every }: FaultSettings,
-  { direction }: UncheckedSettings,
   path: string,
   readFile: ReadFile,
 ): { match: FaultAttributes; rule: unknown } {
-  if (direction !== undefined && direction !== 'both') {
-    throw invalidField(joinPath(path, 'direction'), 'nothing, as this fault is about whole connections', direction)
-  }
-  if (key !== undefined) throw invalidField(joinPath(path, 'key'), 'nothing, as connections have no keys', key)
+  if (key !== undefined) throw noKey(path, key)
   const match = validate(definition.matchSchema, given, joinPath(path, 'match'))
   const environment: FaultEnvironment = { readFile, field: (name) => joinPath(path, name) }
-  const chooses = probability < 1 || skip > 0 || times !== undefined || every > 1
+  const chooses = probability < 1 || counts({ skip, times, every })
   return { match, rule: definition.compile({ attributes, match, chooses }, environment) }
 }
 
-/** Stream faults act on connections, not on messages: nothing that counts messages may be silently ignored. */
-function refuseMessageFields(definition: FaultDefinition, settings: FaultSettings, path: string): void {
-  const given = {
-    match: Object.keys(settings.match).length > 0,
-    skip: settings.skip !== 0,
-    times: settings.times !== undefined,
-    every: settings.every !== 1,
-    key: settings.key !== undefined,
-  }
-  const wrong = Object.entries(given).find(([, isGiven]) => isGiven)?.[0]
-  if (wrong === undefined) return
-  const field = joinPath(path, wrong)
-  const expected = `nothing, as ${definition.type} acts on streams of bytes, not on messages`
-  throw new FaultlineError('invalid_value', `${field}: expected ${expected}`, { field, expected })
+function counts({ skip, times, every }: Pick<SelectionSettings, 'skip' | 'times' | 'every'>): boolean {
+  return skip > 0 || times !== undefined || every > 1
+}
+
+function noKey(path: string, key: string): FaultlineError {
+  return invalidField(joinPath(path, 'key'), 'nothing, as connections have no keys', key)
 }
 
 /** Programs may write a pattern as a RegExp; from here on it is what JSON can hold. */

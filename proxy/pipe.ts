@@ -11,7 +11,7 @@ import type { InstalledFault } from './installed-fault.ts'
 import type { MessageOutput, Session, SourceInput } from './protocols/protocol.ts'
 import { giveBusyBuffer, quietBuffer, takeBusyBuffer } from './read-buffers.ts'
 import { finishSocket, needsNoDelay, onFin, WRITE_QUEUE_BYTES, type ReadInto } from './socket.ts'
-import { PipeStageContext, randomOf, type StageHost } from './stage-context.ts'
+import { PipeStageContext, type StageHost } from './stage-context.ts'
 
 /** Bytes through all connections of a proxy in one direction. */
 export interface Traffic {
@@ -140,19 +140,16 @@ export class Pipe implements Sink {
 
   // ---- faults ----------------------------------------------------------------------------------------------------
 
-  /** Lets a fault act here from now on, behind those that are here, if its probability says so. */
+  /** Lets a fault act here from now on, behind those that are here. */
   addFault(fault: InstalledFault): void {
-    if (this.#discarding || !this.#drawn(fault)) return
-    this.#insert(fault, this.#stages.length)
+    if (!this.#discarding) this.#insert(fault, this.#stages.length)
   }
 
-  /** The fault's settings have changed. `before` are the faults that were created before it. */
+  /** The settings of a fault that is to act here have changed. `before` are the faults that were created before it. */
   updateFault(fault: InstalledFault, before: ReadonlySet<InstalledFault>): void {
     if (this.#discarding) return
     const active = this.#stages.find((entry) => entry.fault === fault)
-    if (!this.#drawn(fault)) {
-      if (active) this.removeFault(fault)
-    } else if (active) {
+    if (active) {
       active.stage.update(fault.attributes)
       this.updateFlow()
     } else {
@@ -194,14 +191,6 @@ export class Pipe implements Sink {
   #disposeStages(): void {
     for (const { stage } of this.#stages) stage.dispose()
     this.#stages = NO_STAGES
-  }
-
-  /** Drawn from the key alone, so the answer for a connection and a fault is the same whenever it is asked. */
-  #drawn(fault: InstalledFault): boolean {
-    if (fault.probability >= 1) return true
-    // One draw for both pipes.
-    const direction = fault.direction === 'both' ? 'upstream' : fault.direction
-    return randomOf(this.#host, direction, fault, 'probability').next() < fault.probability
   }
 
   #insert(fault: InstalledFault, index: number): void {

@@ -30,13 +30,13 @@ export interface FaultSpec {
   readonly probability?: number
   /** As the type's schema says; what is left out gets the schema's default. */
   readonly attributes?: Readonly<Record<string, unknown>>
-  /** Message faults: which messages it is for, as the type's match schema says. Default all. */
+  /** Which connections it is for (client address, number, local port); message faults: which messages. Default all. */
   readonly match?: Readonly<Record<string, unknown>>
-  /** Message faults: lets the first so many that match pass. Default 0. */
+  /** Lets the first so many connections (message faults: messages) that match pass. Default 0. */
   readonly skip?: number
-  /** Message faults: acts so many times, then never again. Default: always. */
+  /** Acts on so many connections (message faults: messages), then never again. Default: always. */
   readonly times?: number
-  /** Message faults: acts on every nth that matches. Default 1. */
+  /** Acts on every nth that matches. Default 1. */
   readonly every?: number
   /**
    * Message faults: `skip`, `times` and `every` count for each value of this: with http a header of the request, with
@@ -57,6 +57,8 @@ export interface StreamFault<Attributes extends object = object> {
   readonly schema: TSchema & { readonly static: Attributes }
   /** There is a stage in both pipes of a connection, whichever direction the fault has. Default: only in that one. */
   readonly bothPipes?: boolean
+  /** It is about a connection as a whole, so that its direction is always `both`. */
+  readonly undirected?: boolean
   /** Checks what the schema can't say. @throws FaultlineError naming an attribute, by `environment.field` */
   check?(attributes: Attributes, environment: FaultEnvironment): void
   /** Makes the running form for one direction of one connection. Must not act yet: {@link Stage.start} comes later. */

@@ -11,6 +11,7 @@ import { maxLifetime } from './connection/max-lifetime.ts'
 import { refuse } from './connection/refuse.ts'
 import { resetOnAccept } from './connection/reset-on-accept.ts'
 import type { FaultDefinition } from './fault.ts'
+import { halfOpen } from './half-open.ts'
 import { httpAbort } from './http/abort.ts'
 import { httpCorrupt } from './http/corrupt.ts'
 import { httpDelay } from './http/delay.ts'
@@ -65,6 +66,7 @@ export const faults = {
   corrupt,
   blackhole,
   stall,
+  halfOpen,
   refuse,
   resetOnAccept,
   closeOnAccept,

@@ -1,6 +1,6 @@
 // What a fault of connections is: it decides on a client that has been accepted, or ends connections after a time.
-import { isIP, BlockList } from 'node:net'
-import { Type, type Static, type TSchema } from '@sinclair/typebox'
+import type { TSchema } from '@sinclair/typebox'
+import { compileConnectionMatch, connectionMatchSchema, type ConnectionMatcher } from '../../connection-match.ts'
 import { invalidField, type ConnectionFault, type FaultBuilder } from '../fault.ts'
 
 export { Type as Schema } from '@sinclair/typebox'
@@ -35,41 +35,7 @@ export interface ConnectionRule {
 }
 
 /** What the proxy runs: a rule and its match. */
-export interface CompiledConnectionRule extends ConnectionRule {
-  matches(clientAddress: string): boolean
-}
-
-export const connectionMatchSchema = Type.Object({
-  clientAddress: Type.Optional(
-    Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1 })], {
-      description: 'IP addresses or networks (10.0.0.0/8) that clients come from.',
-    }),
-  ),
-})
-
-/** @throws FaultlineError for what is no address or network */
-export function compileConnectionMatch(
-  { clientAddress }: Static<typeof connectionMatchSchema>,
-  field: string,
-): (address: string) => boolean {
-  if (clientAddress === undefined) return () => true
-  const list = new BlockList()
-  for (const text of [clientAddress].flat()) {
-    const [address = '', prefix] = text.split('/')
-    const version = isIP(address)
-    const bits = prefix === undefined ? undefined : Number(prefix)
-    const wrong = bits !== undefined && !(/^\d+$/.test(prefix ?? '') && bits <= (version === 4 ? 32 : 128))
-    if (version === 0 || wrong) throw invalidField(field, 'IP addresses or networks such as 10.0.0.0/8', text)
-    const family = version === 4 ? 'ipv4' : 'ipv6'
-    if (bits === undefined) list.addAddress(address, family)
-    else list.addSubnet(address, bits, family)
-  }
-  return (address) => {
-    // A client of a socket for both families.
-    const plain = address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address
-    return list.check(plain, isIP(plain) === 6 ? 'ipv6' : 'ipv4')
-  }
-}
+export interface CompiledConnectionRule extends ConnectionRule, ConnectionMatcher {}
 
 export interface ConnectionFaultDefinition<Attributes extends object> {
   readonly type: string
@@ -95,8 +61,7 @@ export function defineConnectionFault<Attributes extends object>(
         const expected = 'no match, probability, skip, times or every: a listener is closed for all'
         throw invalidField(environment.field('type'), expected, type)
       }
-      const matches = compileConnectionMatch(match, environment.field('match.clientAddress'))
-      const rule: CompiledConnectionRule = { ...made, matches }
+      const rule: CompiledConnectionRule = { ...made, ...compileConnectionMatch(match, environment.field('match')) }
       return rule
     },
   }
