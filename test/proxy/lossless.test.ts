@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Direction, FaultSpec } from '../../proxy/index.ts'
+import type { FaultDirection, FaultSpec } from '../../proxy/index.ts'
 import { startProxied, type Proxied } from '../support/proxied.ts'
 
 /** Runs of the property. Each opens a real connection through a real proxy. */
@@ -21,13 +21,30 @@ const losslessFault = fc.oneof(
     .map((attributes) => ({ type: 'slicer', attributes })),
   fc.record({ delay: fc.nat(6) }).map((attributes) => ({ type: 'slow_close', attributes })),
   fc.constant({ type: 'noop', attributes: {} }),
+  fc
+    .record({
+      latency: fc.nat(4),
+      jitter: fc.nat(4),
+      distribution: fc.constant('normal'),
+      correlation: fc.constantFrom(0, 0.9),
+    })
+    .map((attributes) => ({ type: 'latency', attributes })),
+  fc
+    .record({ bytes: fc.nat(50_000), afterMs: fc.nat(3), durationMs: fc.integer({ min: 1, max: 6 }) })
+    .map((attributes) => ({ type: 'stall', attributes })),
+  fc
+    .record({ loss: fc.constantFrom(0, 0.02), rtt: fc.integer({ min: 1, max: 3 }), rtoMin: fc.constant(5) })
+    .map((attributes) => ({ type: 'packet_loss', attributes })),
+  fc
+    .record({ rate: fc.integer({ min: 5_000, max: 200_000 }), scope: fc.constant('proxy'), burst: fc.nat(5_000) })
+    .map((attributes) => ({ type: 'bandwidth', attributes })),
   // Held until it would act, which is never here.
   fc.constant({ type: 'reset_peer', attributes: { timeout: 3_600_000 } }),
 )
 
 type Step =
   | { readonly do: 'send'; readonly bytes: number }
-  | { readonly do: 'add'; readonly name: number; readonly direction: Direction; readonly fault: FaultSpec }
+  | { readonly do: 'add'; readonly name: number; readonly direction: FaultDirection; readonly fault: FaultSpec }
   | { readonly do: 'update'; readonly name: number; readonly fault: FaultSpec; readonly probability: number }
   | { readonly do: 'remove'; readonly name: number }
   | { readonly do: 'turn' }
@@ -43,7 +60,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('add' as const),
       name,
-      direction: fc.constantFrom<Direction>('upstream', 'downstream'),
+      direction: fc.constantFrom<FaultDirection>('upstream', 'downstream', 'both'),
       fault: losslessFault,
     }),
   },

@@ -22,6 +22,16 @@ const choices: readonly FaultSpec[] = [
   { type: 'slicer', attributes: { average_size: 50, size_variation: 20, delay: 100 } },
   { type: 'limit_data', attributes: { bytes: 500 } },
   { type: 'noop' },
+  { type: 'blackhole' },
+  { type: 'half_open', direction: 'both' },
+  { type: 'stall', attributes: { durationMs: 30 } },
+  { type: 'corrupt', attributes: { rate: 0.01 } },
+  { type: 'packet_loss', attributes: { loss: 0.1, rtt: 5, rtoMin: 10 } },
+  { type: 'bandwidth', attributes: { rate: 500, scope: 'proxy', burst: 1000 } },
+  { type: 'latency', attributes: { latency: 5, jitter: 5, distribution: 'normal', correlation: 0.5 } },
+  { type: 'hang_on_accept', direction: 'both' },
+  { type: 'connect_delay', direction: 'both', attributes: { delayMs: 20 } },
+  { type: 'max_lifetime', direction: 'both', attributes: { lifetimeMs: 40 } },
 ]
 
 const warnings: Error[] = []
@@ -99,10 +109,10 @@ function toggle(proxy: FaultProxy, random: Random): void {
   const victim = present[Math.floor(random.next() * present.length)]
   if (victim && (present.length > 3 || random.next() < 0.4)) return proxy.removeFault(victim.name)
   const choice = choices[Math.floor(random.next() * choices.length)]!
-  const direction = random.next() < 0.5 ? 'upstream' : 'downstream'
+  const direction = choice.direction ?? (random.next() < 0.5 ? 'upstream' : 'downstream')
   const name = `${choice.type}_${direction}`
   if (proxy.fault(name)) proxy.updateFault(name, { probability: random.next(), attributes: choice.attributes ?? {} })
-  else proxy.addFault({ ...choice, direction, probability: 0.3 + 0.7 * random.next() })
+  else proxy.addFault({ ...choice, name, direction, probability: 0.3 + 0.7 * random.next() })
 }
 
 function pause(ms: number): Promise<void> {
