@@ -15,6 +15,9 @@ const statusByCode: Readonly<Record<FaultlineErrorCode, number>> = {
   fault_exists: 409,
   listen_failed: 409,
   network_closed: 503,
+  stopped: 423,
+  lease_not_found: 404,
+  limit_reached: 429,
 }
 
 /** An RFC 9457 problem document. */

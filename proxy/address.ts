@@ -30,6 +30,15 @@ export function parseAddress(text: string, field: string): Address {
   return { host, port }
 }
 
+/** An upstream that is not host:port is allowed, as with Toxiproxy: it can't be reached, and clients see that. */
+export function parseUpstream(text: string): Address | undefined {
+  try {
+    return parseAddress(text, 'upstream')
+  } catch {
+    return undefined
+  }
+}
+
 export function formatAddress(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }

@@ -46,6 +46,10 @@ export class ConnectionLimits {
     this.#timers.set(fault, this.#connection.clock.setTimer(callback, Math.max(0, delayMs)))
   }
 
+  has(fault: InstalledFault): boolean {
+    return this.#timers.has(fault)
+  }
+
   remove(fault: InstalledFault): void {
     this.#connection.clock.clearTimer(this.#timers.get(fault))
     this.#timers.delete(fault)

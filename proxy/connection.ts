@@ -21,8 +21,8 @@ export interface ConnectionHost {
   readonly clock: Clock
   readonly maxHeldBytes: number
   readonly traffic: Readonly<Record<Direction, Traffic>>
-  /** In the order of their creation. */
-  readonly faults: Iterable<InstalledFault>
+  /** Those that are enabled, in the order in which they came into force. */
+  readonly activeFaults: Iterable<InstalledFault>
   record(fault: InstalledFault, connection: number, direction: Direction, action: string, detail: InjectionDetail): void
   event(connection: number, type: SessionEvent, detail: InjectionDetail): void
   /** The codecs of the proxy's protocol for one connection; undefined for plain TCP. */
@@ -30,7 +30,6 @@ export interface ConnectionHost {
   heldLimitReached(): void
   /** The upstream could not be reached. */
   dialFailed(error: Error): void
-  connectionClosed(connection: Connection): void
 }
 
 /**
@@ -43,6 +42,7 @@ export class Connection implements PipeHost, SessionHost, LimitedConnection, Con
   /** Counts up from 1 on its proxy, in the order of accepting. */
   readonly number: number
   readonly #host: ConnectionHost
+  readonly #closed: (connection: Connection) => void
   readonly #client: Socket
   readonly #upstream: Socket
   readonly #upstreamPipe: Pipe
@@ -63,8 +63,16 @@ export class Connection implements PipeHost, SessionHost, LimitedConnection, Con
   #closing = false
   #keptAlive = false
 
-  constructor(host: ConnectionHost, number: number, accepted: Socket, upstream: Address) {
+  /** @param closed called once, when both sockets are closed */
+  constructor(
+    host: ConnectionHost,
+    number: number,
+    accepted: Socket,
+    upstream: Address,
+    closed: (connection: Connection) => void,
+  ) {
     this.number = number
+    this.#closed = closed
     this.upstream = upstream
     this.#host = host
     this.acceptedMs = host.clock.now()
@@ -90,7 +98,7 @@ export class Connection implements PipeHost, SessionHost, LimitedConnection, Con
       this.#upstreamPipe.understand(this.#session)
       this.#downstreamPipe.understand(this.#session)
     }
-    for (const fault of host.faults) this.addFault(fault)
+    for (const fault of host.activeFaults) this.addFault(fault)
   }
 
   get clock(): Clock {
@@ -99,6 +107,18 @@ export class Connection implements PipeHost, SessionHost, LimitedConnection, Con
 
   get maxHeldBytes(): number {
     return this.#host.maxHeldBytes
+  }
+
+  /** Through this connection. */
+  get traffic(): Readonly<Record<Direction, Readonly<Traffic>>> {
+    return { upstream: this.#upstreamPipe, downstream: this.#downstreamPipe }
+  }
+
+  /** Whether a fault may act here. */
+  concerns(fault: InstalledFault): boolean {
+    if (fault.definition.layer === 'connection') return this.#limits?.has(fault) === true
+    if (fault.definition.layer === 'message') return fault.enabled && this.#session !== undefined
+    return this.#upstreamPipe.has(fault) || this.#downstreamPipe.has(fault)
   }
 
   /** Bytes held back by faults in both directions. */
@@ -253,7 +273,7 @@ export class Connection implements PipeHost, SessionHost, LimitedConnection, Con
     this.#session?.dispose()
     this.#upstreamPipe.dispose()
     this.#downstreamPipe.dispose()
-    this.#host.connectionClosed(this)
+    this.#closed(this)
   }
 }
 

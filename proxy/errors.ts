@@ -13,6 +13,9 @@ export type FaultlineErrorCode =
   | 'invalid_address' // not host:port
   | 'listen_failed' // the operating system refused the address
   | 'network_closed' // the network was closed
+  | 'stopped' // the emergency stop is on: nothing may act until it is taken back
+  | 'lease_not_found' // no such lease, or it has ended
+  | 'limit_reached' // as many as there may be
 
 export interface FaultlineErrorDetails {
   /** Path of the field that is wrong, e.g. `attributes.latency`. */

@@ -5,7 +5,8 @@ import { RecordLog, type Recorded } from './record-log.ts'
 export interface Injection extends Recorded {
   /** Milliseconds since the Unix epoch. */
   readonly timeMs: number
-  /** The connection's number on its proxy, from 1. */
+  readonly proxy: string
+  /** The connection's number on its proxy, from 1; 0 for what was done to the proxy as a whole. */
   readonly connection: number
   readonly direction: Direction
   /** The fault's name and type. */

@@ -9,15 +9,20 @@ import {
   type FaultDefinition,
   type FaultEnvironment,
   type FaultSpec,
+  type Transport,
 } from './faults/fault.ts'
+import type { DatagramFault } from './faults/datagram/datagram-fault.ts'
 import { faultTypes, findFaultDefinition } from './faults/registry.ts'
 import { nearest } from './nearest.ts'
+import { MAX_TTL_MS } from './safety.ts'
 import { Selection, type SelectionSettings } from './selection.ts'
 import { checkName, describeValue, joinPath, validate } from './validate.ts'
 
 export type FaultAttributes = Readonly<Record<string, unknown>>
 
 export interface FaultSettings extends SelectionSettings {
+  /** False: it stays, and acts nowhere. */
+  readonly enabled: boolean
   readonly attributes: FaultAttributes
   /** Which messages it is for, as its definition's match schema says. */
   readonly match: FaultAttributes
@@ -43,8 +48,14 @@ const readNothing: ReadFile = (_path, field) => {
 export class InstalledFault implements FaultSettings {
   readonly definition: FaultDefinition
   readonly name: string
-  /** How long it stays once it is installed; undefined = until it is removed. */
-  readonly ttlMs: number | undefined
+  /** Unique in its network once it is installed. */
+  id = ''
+  /** How long it stays once it is installed, in milliseconds; undefined = until it is removed. */
+  ttlMs: number | undefined
+  /** When it ends by itself, on the network's clock; undefined unless it is installed and has a time to live. */
+  expiresMs: number | undefined
+  /** The lease that it ends with. */
+  readonly lease: string | undefined
   #settings: CheckedSettings
   readonly #readFile: ReadFile
   /** Which messages have been counted and acted on. */
@@ -57,7 +68,7 @@ export class InstalledFault implements FaultSettings {
     name: string,
     settings: CheckedSettings,
     readFile: ReadFile = readNothing,
-    ttlMs?: number,
+    { ttlMs, lease }: { readonly ttlMs?: number | undefined; readonly lease?: string | undefined } = {},
   ) {
     checkName(name, 'name')
     this.definition = definition
@@ -65,6 +76,11 @@ export class InstalledFault implements FaultSettings {
     this.#settings = settings
     this.#readFile = readFile
     this.ttlMs = ttlMs
+    this.lease = lease
+  }
+
+  get enabled(): boolean {
+    return this.#settings.enabled
   }
 
   get type(): string {
@@ -127,14 +143,23 @@ export class InstalledFault implements FaultSettings {
    * Builds a fault from what a user wrote.
    *
    * @param path the field that holds it, for messages
+   * @param transport of the proxy that it is for
    * @throws FaultlineError naming the field, if anything in it is not as the schemas say
    */
-  static fromSpec(spec: FaultSpec, path = '', readFile: ReadFile = readNothing): InstalledFault {
-    const definition = requireDefinition(spec, path)
-    const { name, type: _, ttlMs, ...settings } = validate(faultSpecSchema, spec, path)
+  static fromSpec(
+    spec: FaultSpec,
+    path = '',
+    readFile: ReadFile = readNothing,
+    transport: Transport = 'tcp',
+  ): InstalledFault {
+    const definition = requireDefinition(spec, path, transport)
+    const { name, type: _, ttlMs, lease, ...settings } = validate(faultSpecSchema, spec, path)
     const checked = check(definition, settings, path, readFile)
     if (settings.direction !== undefined) refuseOther(settings.direction, checked.direction, definition.type, path)
-    return new InstalledFault(definition, name ?? defaultName(definition, checked.direction), checked, readFile, ttlMs)
+    return new InstalledFault(definition, name ?? defaultName(definition, checked.direction), checked, readFile, {
+      ttlMs,
+      lease,
+    })
   }
 
   /** Validates a change without making it; the result is the complete new settings. */
@@ -146,9 +171,6 @@ export class InstalledFault implements FaultSettings {
   }
 }
 
-/** A week: what is to last longer needs no end. */
-const MAX_TTL_MS = 604_800_000
-
 const direction = Type.Union([Type.Literal('upstream'), Type.Literal('downstream'), Type.Literal('both')])
 const probability = { minimum: 0, maximum: 1, description: 'Share of connections, or of messages.' }
 const attributes = { additionalProperties: true, description: "As the type's schema says." }
@@ -156,6 +178,7 @@ const match = {
   additionalProperties: true,
   description: "Which connections or messages, as the type's match schema says.",
 }
+const enabled = { description: 'A fault that is not enabled stays and acts nowhere.' }
 const skip = { minimum: 0, description: 'Connections or messages that match and pass before it acts.' }
 const times = Type.Optional(
   Type.Integer({ minimum: 1, description: 'Connections or messages that it acts on at most.' }),
@@ -179,6 +202,8 @@ export const faultSpecSchema = Type.Object({
   ttlMs: Type.Optional(
     Type.Integer({ minimum: 1, maximum: MAX_TTL_MS, description: 'Removed by itself after so many milliseconds.' }),
   ),
+  lease: Type.Optional(Type.String({ minLength: 1, description: 'The id of a lease; removed when that ends.' })),
+  enabled: Type.Boolean({ ...enabled, default: true }),
 })
 
 export const faultChangeSchema = Type.Object({
@@ -189,18 +214,30 @@ export const faultChangeSchema = Type.Object({
   times,
   every: Type.Optional(Type.Integer(every)),
   key,
+  enabled: Type.Optional(Type.Boolean(enabled)),
 })
 
-function requireDefinition(spec: unknown, path: string): FaultDefinition {
+function requireDefinition(spec: unknown, path: string, transport: Transport): FaultDefinition {
   const type = typeof spec === 'object' && spec !== null ? (spec as { type?: unknown }).type : undefined
-  const definition = typeof type === 'string' ? findFaultDefinition(type) : undefined
+  const definition = typeof type === 'string' ? findFaultDefinition(type, transport) : undefined
   if (definition) return definition
+  if (typeof type === 'string' && findFaultDefinition(type, OTHER[transport])) throw notCarried(type, path, transport)
   const field = joinPath(path, 'type')
-  const expected = `one of ${faultTypes().join(', ')}`
-  const close = typeof type === 'string' ? nearest(type, faultTypes()) : undefined
+  const expected = `one of ${faultTypes(transport).join(', ')}`
+  const close = typeof type === 'string' ? nearest(type, faultTypes(transport)) : undefined
   const hint = close === undefined ? '' : ` (did you mean "${close}"?)`
   const message = `${field}: unknown fault type ${describeValue(type)}${hint}, expected ${expected}`
   throw new FaultlineError('unknown_fault_type', message, { field, expected })
+}
+
+const OTHER: Readonly<Record<Transport, Transport>> = { tcp: 'udp', udp: 'tcp' }
+
+/** The error for a fault of the other transport. */
+export function notCarried(type: string, path: string, transport: Transport): FaultlineError {
+  const field = joinPath(path, 'type')
+  const expected = `what ${transport} carries: one of ${faultTypes(transport).join(', ')}`
+  const message = `${field}: ${type} needs a proxy over ${OTHER[transport]}, expected ${expected}`
+  return new FaultlineError('fault_not_carried', message, { field, expected })
 }
 
 function defaultName(definition: FaultDefinition, direction: FaultDirection): string {
@@ -218,7 +255,8 @@ function usualDirection(definition: FaultDefinition): FaultDirection {
 }
 
 function isUndirected(definition: FaultDefinition): boolean {
-  return definition.layer === 'connection' || (definition.layer === 'stream' && definition.undirected === true)
+  if (definition.layer === 'connection') return true
+  return (definition.layer === 'stream' || definition.layer === 'datagram') && definition.undirected === true
 }
 
 /** The direction of many message faults follows from what they do. */
@@ -244,9 +282,11 @@ function check(
     throw invalidField(joinPath(path, 'direction'), expected, settings.direction)
   }
   const checked = { ...others, times, key, attributes, direction: settings.direction ?? usualDirection(definition) }
-  if (definition.layer === 'stream') {
+  if (definition.layer === 'stream' || definition.layer === 'datagram') {
+    if (definition.layer === 'datagram') checkCounts(definition, checked, path)
     const field = (name: string): string => joinPath(path, 'attributes', name)
-    definition.check?.(attributes, { readFile, field })
+    const chooses = checked.probability < 1 || counts(checked) || Object.keys(checked.match).length > 0
+    definition.check?.(attributes, { readFile, field }, { chooses })
     if (key !== undefined) throw noKey(path, key)
     const match = validate(connectionMatchSchema, settings.match, joinPath(path, 'match'))
     const all = Object.keys(match).length === 0
@@ -273,6 +313,19 @@ function checkConnection(
   const environment: FaultEnvironment = { readFile, field: (name) => joinPath(path, name) }
   const chooses = probability < 1 || counts({ skip, times, every })
   return { match, rule: definition.compile({ attributes, match, chooses }, environment) }
+}
+
+/** Nothing that counts packets may be silently ignored. */
+function checkCounts({ type, chooses }: DatagramFault, settings: FaultSettings, path: string): void {
+  const { skip, times, every, match, probability } = settings
+  const given = { skip: skip !== 0, times: times !== undefined, every: every !== 1 }
+  const clients = { match: Object.keys(match).length > 0, probability: probability !== 1 }
+  const refused = { ...(chooses !== 'packets' && given), ...(chooses === 'nothing' && clients) }
+  const wrong = Object.entries(refused).find(([, isGiven]) => isGiven)?.[0]
+  if (wrong === undefined) return
+  const field = joinPath(path, wrong)
+  const expected = `nothing, as ${type} acts on all ${chooses === 'nothing' ? 'clients' : 'packets of a client'}`
+  throw new FaultlineError('invalid_value', `${field}: expected ${expected}`, { field, expected })
 }
 
 function counts({ skip, times, every }: Pick<SelectionSettings, 'skip' | 'times' | 'every'>): boolean {

@@ -4,14 +4,17 @@ import { Type, type TProperties } from '@sinclair/typebox'
 import { systemClock, type Clock } from './clock.ts'
 import { FaultlineError } from './errors.ts'
 import type { FaultSpec } from './faults/fault.ts'
-import { DEFAULT_INJECTION_LOG_ENTRIES, InjectionLog } from './injection-log.ts'
-import { EventLog } from './event-log.ts'
+import { DEFAULT_INJECTION_LOG_ENTRIES, InjectionLog, type InjectionDetail } from './injection-log.ts'
+import { EventLog, type NetworkEventType, type RemovalReason } from './event-log.ts'
 import { fileReader } from './files.ts'
 import { InstalledFault, type ReadFile } from './installed-fault.ts'
+import type { Leases } from './leases.ts'
 import type { ProtocolName, ProtocolOptions } from './protocols/protocol.ts'
-import { protocolNames, protocols } from './protocols/registry.ts'
+import { protocolNames, protocols, transportOf } from './protocols/registry.ts'
 import { Partition, type PartitionSpec } from './partition.ts'
-import { FaultProxy, proxyFields, type ProxyHost } from './proxy.ts'
+import { FaultProxy, type ProxyHost } from './proxy.ts'
+import { proxyFields } from './proxy-settings.ts'
+import { MAX_TTL_MS, Safety } from './safety.ts'
 import { checkName, validate } from './validate.ts'
 
 export interface NetworkOptions {
@@ -28,6 +31,10 @@ export interface NetworkOptions {
   readonly maxHeldBytes?: number
   /** Directory of the files that faults may send, e.g. `bodyFile` of http_abort. Default none. */
   readonly filesDirectory?: string
+  /** How long faults and partitions stay that name no time, in milliseconds. Default {@link NetworkOptions.maxTtlMs}. */
+  readonly defaultTtlMs?: number
+  /** Faults and partitions that are to stay longer, in milliseconds, are refused. Default: any time, also for ever. */
+  readonly maxTtlMs?: number
 }
 
 export interface ProxySpec {
@@ -53,6 +60,10 @@ export interface ProxySpec {
   readonly tlsCa?: string
   /** postgres: what of the server's certificate is checked: nothing, who signed it, or that and its name. Default none. */
   readonly tlsVerify?: 'none' | 'ca' | 'full'
+  /** udp: a client's session ends after so many milliseconds without a packet either way. Default 60,000. */
+  readonly idleTimeoutMs?: number
+  /** udp: sessions at a time; for one more, the one without a packet for longest ends. Default 10,000. */
+  readonly maxSessions?: number
   /** Default true. */
   readonly enabled?: boolean
   /** The service whose clients use it, and the one it leads to: what {@link Network.partition} goes by. */
@@ -76,24 +87,37 @@ export class Network implements ProxyHost {
   readonly seed: number
   readonly clock: Clock
   readonly injections: InjectionLog
-  /** What happened beyond faults, e.g. a connection whose bytes can't be understood. */
+  /** What users should know of connections, e.g. that the bytes of one can't be understood. */
   readonly events: EventLog
+  /** Proxies, faults, partitions and leases that came, changed and went; emergency stops. */
+  readonly changes: EventLog
+  /** Connections that began and ended: a log of their own, as there can be thousands a second. */
+  readonly connectionEvents: EventLog
+  readonly safety: Safety
   readonly maxHeldBytes: number
   readonly readFile: ReadFile
   readonly #proxies = new Map<string, FaultProxy>()
-  /** Names of proxies that are being started. */
-  readonly #reserved = new Set<string>()
+  /** Proxies that are being started, by name. */
+  readonly #starting = new Map<string, FaultProxy>()
   /** Those that have not been healed, by name. */
   readonly #partitions = new Map<string, Partition>()
   #partitionCount = 0
+  #faultCount = 0
   #closed = false
 
   constructor({ clock = systemClock, ...options }: NetworkOptions = {}) {
-    const { seed, injectionLogEntries, maxHeldBytes, filesDirectory } = validate(networkOptionsSchema, options)
+    const valid = validate(networkOptionsSchema, options)
+    const { seed, injectionLogEntries, maxHeldBytes, filesDirectory } = valid
     this.seed = seed ?? randomInt(2 ** 31)
     this.clock = clock
     this.injections = new InjectionLog(injectionLogEntries)
     this.events = new EventLog(injectionLogEntries)
+    this.changes = new EventLog(injectionLogEntries)
+    this.connectionEvents = new EventLog(injectionLogEntries)
+    this.safety = new Safety(clock, valid, {
+      created: ({ id, ttlMs }) => this.#announce('lease_created', { lease: id, ttlMs }),
+      ended: ({ id }, reason) => this.#announce('lease_ended', { lease: id, reason }),
+    })
     this.maxHeldBytes = maxHeldBytes
     this.readFile = fileReader(filesDirectory)
   }
@@ -118,34 +142,39 @@ export class Network implements ProxyHost {
     checkName(name, 'name')
     const options = readOptions(spec, protocol)
     const faults = (spec.faults ?? []).map((fault, index) =>
-      InstalledFault.fromSpec(fault, `faults.${index}`, this.readFile),
+      InstalledFault.fromSpec(fault, `faults.${index}`, this.readFile, transportOf(protocol)),
     )
     const proxy = new FaultProxy(this, name, protocol, options, { listen, upstream, from, to })
-    for (const fault of faults) proxy.installFault(fault)
-    return this.#admit(proxy, enabled)
+    try {
+      for (const fault of faults) proxy.installFault(fault)
+      return await this.#admit(proxy, enabled)
+    } catch (error) {
+      await proxy.close() // timers and leases of its faults
+      throw error
+    }
   }
 
   async #admit(proxy: FaultProxy, enabled: boolean): Promise<FaultProxy> {
     const { name } = proxy
     if (this.#closed) throw new FaultlineError('network_closed', 'the network is closed, no proxy can be created')
-    if (this.#proxies.has(name) || this.#reserved.has(name)) {
+    if (this.#proxies.has(name) || this.#starting.has(name)) {
       throw new FaultlineError('proxy_exists', `a proxy named "${name}" already exists`, {
         field: 'name',
         expected: 'a name that is not taken',
       })
     }
-    this.#reserved.add(name)
+    this.#starting.set(name, proxy)
     try {
       if (enabled) await proxy.enable()
       if (this.#closed) {
-        await proxy.close()
         throw new FaultlineError('network_closed', 'the network was closed while the proxy was being created')
       }
       this.#proxies.set(name, proxy)
+      proxy.admitted()
       for (const partition of this.#partitions.values()) partition.apply(proxy)
       return proxy
     } finally {
-      this.#reserved.delete(name)
+      this.#starting.delete(name)
     }
   }
 
@@ -159,6 +188,7 @@ export class Network implements ProxyHost {
     if (!proxy) throw new FaultlineError('proxy_not_found', `there is no proxy named "${name}"`)
     this.#proxies.delete(name)
     await proxy.close()
+    proxy.announce('proxy_removed', {})
     this.injections.forgetProxy(name)
   }
 
@@ -173,9 +203,17 @@ export class Network implements ProxyHost {
    * @throws FaultlineError `invalid_value` naming the field; then nothing is cut
    */
   partition(spec: PartitionSpec): Partition {
+    this.safety.checkNotStopped()
     const known = new Set([...this.#proxies.values()].flatMap(({ from, to }) => [from ?? [], to ?? []].flat()))
     const defaultName = `partition-${++this.#partitionCount}`
-    const partition: Partition = new Partition(spec, defaultName, known, () => this.#partitions.delete(partition.name))
+    const partition = new Partition(spec, defaultName, known, {
+      clock: this.clock,
+      safety: this.safety,
+      healed: ({ name }, reason) => {
+        this.#partitions.delete(name)
+        this.#announce('partition_healed', { partition: name, reason })
+      },
+    })
     if (this.#partitions.has(partition.name)) {
       const expected = 'a name that no other partition has'
       const message = `name: expected ${expected}, got ${JSON.stringify(partition.name)}`
@@ -183,6 +221,8 @@ export class Network implements ProxyHost {
     }
     this.#partitions.set(partition.name, partition)
     for (const proxy of this.#proxies.values()) partition.apply(proxy)
+    partition.begin()
+    this.#announce('partition_created', { partition: partition.name, mode: partition.mode })
     return partition
   }
 
@@ -193,8 +233,62 @@ export class Network implements ProxyHost {
 
   /** Removes all faults from all proxies and heals all partitions. Connections go on. */
   heal(): void {
-    for (const partition of this.partitions) partition.heal()
-    for (const proxy of this.#proxies.values()) proxy.removeAllFaults()
+    this.#healAll('heal')
+  }
+
+  #healAll(reason: RemovalReason): void {
+    for (const partition of this.partitions) partition.heal(reason)
+    for (const proxies of [this.#proxies, this.#starting]) {
+      for (const proxy of proxies.values()) proxy.removeAllFaults(reason)
+    }
+  }
+
+  // ---- safety ----------------------------------------------------------------------------------------------------
+
+  /**
+   * Emergency stop: heals everything at once, and refuses (error `stopped`) whatever would act until
+   * {@link Network.resume}. When it returns, no fault acts any more; connections go on.
+   */
+  stop(): void {
+    const { safety } = this
+    const first = !safety.stopped
+    // First of all: what listens to the healing must not add anything.
+    safety.stopped = true
+    this.#healAll('stop')
+    if (first) this.#announce('stopped', {})
+  }
+
+  /** Takes an emergency stop back: faults may be added again. Those that it has ended are gone. */
+  resume(): void {
+    if (!this.safety.stopped) return
+    this.safety.stopped = false
+    this.#announce('resumed', {})
+  }
+
+  /** True from an emergency stop until it is taken back. */
+  get stopped(): boolean {
+    return this.safety.stopped
+  }
+
+  /** What faults can be held by: those of a client that is gone end with its lease. */
+  get leases(): Leases {
+    return this.safety.leases
+  }
+
+  nextFaultId(): string {
+    return `f${++this.#faultCount}`
+  }
+
+  /** The fault of this {@link InstalledFault.id}, and the proxy that it is on. */
+  findFault(id: string): { proxy: FaultProxy; fault: InstalledFault } | undefined {
+    for (const proxy of this.#proxies.values()) {
+      for (const fault of proxy.faults) if (fault.id === id) return { proxy, fault }
+    }
+    return undefined
+  }
+
+  #announce(type: NetworkEventType, detail: InjectionDetail): void {
+    this.changes.append({ timeMs: this.clock.wallTimeMs(), type, detail })
   }
 
   /**
@@ -204,7 +298,9 @@ export class Network implements ProxyHost {
    */
   async reset(): Promise<void> {
     this.heal()
-    const results = await Promise.allSettled([...this.#proxies.values()].map((proxy) => proxy.enable()))
+    const results = await Promise.allSettled(
+      [...this.#proxies.values()].map((proxy) => proxy.update({ enabled: true })),
+    )
     const failed = results.find((result) => result.status === 'rejected')
     if (failed) throw failed.reason
   }
@@ -212,6 +308,8 @@ export class Network implements ProxyHost {
   /** Stops all proxies and closes their connections. No timer or socket is left. */
   async close(): Promise<void> {
     this.#closed = true
+    for (const partition of this.partitions) partition.heal()
+    this.leases.close()
     await Promise.all([...this.#proxies.keys()].map((name) => this.removeProxy(name)))
   }
 
@@ -259,5 +357,7 @@ const networkOptionsSchema = Type.Object({
   seed: Type.Optional(Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER })),
   injectionLogEntries: Type.Integer({ minimum: 1, maximum: 10_000_000, default: DEFAULT_INJECTION_LOG_ENTRIES }),
   filesDirectory: Type.Optional(Type.String({ minLength: 1 })),
+  defaultTtlMs: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_TTL_MS })),
+  maxTtlMs: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_TTL_MS })),
   maxHeldBytes: Type.Integer({ minimum: 1, maximum: 2 ** 40, default: DEFAULT_MAX_HELD_BYTES }),
 })

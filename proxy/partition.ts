@@ -2,9 +2,13 @@
 // They are made of faults, so what they do is on record like everything else, and overlapping ones need no bookkeeping: a
 // link is whole when no fault of any partition is left on it.
 import { Type } from '@sinclair/typebox'
+import type { Clock, TimerHandle } from './clock.ts'
 import { FaultlineError } from './errors.ts'
-import type { FaultSpec } from './faults/fault.ts'
+import type { RemovalReason } from './event-log.ts'
+import type { Direction, FaultSpec } from './faults/fault.ts'
+import { InstalledFault } from './installed-fault.ts'
 import type { FaultProxy } from './proxy.ts'
+import { MAX_TTL_MS, type Safety } from './safety.ts'
 import { describeValue, validate } from './validate.ts'
 
 /** One service can't be heard by another. */
@@ -23,19 +27,51 @@ export interface PartitionSpec {
    * `drop` (default): as if a cable were cut. Nothing passes and nobody is told; what is on its way is kept, bounded by
    * backpressure, and arrives after healing. New connections hang and go through then. `reject`: as a firewall that
    * rejects. Live connections get RST, new ones are refused.
+   *
+   * Over UDP packets really are lost in both modes. `drop`: those of the directions that are cut; they do not arrive after
+   * healing either. `reject`: those of both; clients hear of it by ICMP "port unreachable", as the listening socket is
+   * closed. Should somebody else take its port meanwhile, the proxy is disabled after healing, and says why.
    */
   readonly mode?: 'drop' | 'reject'
+  /** It heals by itself after so many milliseconds. */
+  readonly ttlMs?: number
+  /** The id of a lease: it heals when that ends. */
+  readonly lease?: string
 }
 
 const side = Type.Array(Type.String({ minLength: 1 }), { minItems: 1 })
 
-const partitionSchema = Type.Object({
-  name: Type.Optional(Type.String({ minLength: 1 })),
-  groups: Type.Optional(Type.Array(side, { minItems: 2 })),
-  cuts: Type.Optional(Type.Array(Type.Tuple([Type.String(), Type.String()]), { minItems: 1 })),
-  oneWay: Type.Boolean({ default: false }),
-  mode: Type.Union([Type.Literal('drop'), Type.Literal('reject')], { default: 'drop' }),
+export const partitionSpecSchema = Type.Object({
+  name: Type.Optional(
+    Type.String({ minLength: 1, description: 'Unique among those not healed; default partition-<n>.' }),
+  ),
+  groups: Type.Optional(Type.Array(side, { minItems: 2, description: 'Services, by the side they are on.' })),
+  cuts: Type.Optional(
+    Type.Array(Type.Tuple([Type.String(), Type.String()]), {
+      minItems: 1,
+      description: 'Instead of groups: pairs of services; what the first says, the second does not hear.',
+    }),
+  ),
+  oneWay: Type.Boolean({
+    default: false,
+    description: 'With groups: only what the first side says is not heard by the others.',
+  }),
+  mode: Type.Union([Type.Literal('drop'), Type.Literal('reject')], {
+    default: 'drop',
+    description: 'As if a cable were cut, or as a firewall that rejects.',
+  }),
+  ttlMs: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: MAX_TTL_MS, description: 'Heals by itself after so many milliseconds.' }),
+  ),
+  lease: Type.Optional(Type.String({ minLength: 1, description: 'The id of a lease; heals when that ends.' })),
 })
+
+/** What a partition needs from its network. */
+export interface PartitionHost {
+  readonly clock: Clock
+  readonly safety: Safety
+  healed(partition: Partition, reason: RemovalReason): void
+}
 
 export class Partition {
   readonly name: string
@@ -43,18 +79,28 @@ export class Partition {
   /** As `from to`. */
   readonly #cuts: ReadonlySet<string>
   readonly #links = new Set<FaultProxy>()
-  readonly #healed: () => void
+  readonly #host: PartitionHost
+  /** How long it lasts, in milliseconds; undefined = until it is healed. */
+  readonly ttlMs: number | undefined
+  /** The lease that it ends with. */
+  readonly lease: string | undefined
+  #expiry: TimerHandle
+  #expiresMs: number | undefined
+  #letGo: (() => void) | undefined
+  #over = false
 
   /**
    * @param known services that links join
-   * @param healed called once
    * @throws FaultlineError naming the field, e.g. for a service that no link joins
    */
-  constructor(spec: PartitionSpec, defaultName: string, known: ReadonlySet<string>, healed: () => void) {
-    const valid = validate(partitionSchema, spec)
+  constructor(spec: PartitionSpec, defaultName: string, known: ReadonlySet<string>, host: PartitionHost) {
+    const valid = validate(partitionSpecSchema, spec)
     this.name = valid.name ?? defaultName
     this.mode = valid.mode
-    this.#healed = healed
+    this.lease = valid.lease
+    this.#host = host
+    this.ttlMs = host.safety.timeToLive(valid.ttlMs)
+    if (valid.lease !== undefined) host.safety.leases.require(valid.lease)
     if ((valid.groups === undefined) === (valid.cuts === undefined)) {
       throw refuse('groups', 'either groups or cuts', valid.groups)
     }
@@ -65,9 +111,30 @@ export class Partition {
     this.#cuts = new Set(cuts.map(([from, to]) => pair(from, to)))
   }
 
+  /** When it heals by itself, on the network's clock; undefined = not by itself. */
+  get expiresMs(): number | undefined {
+    return this.#expiresMs
+  }
+
   /** Names of the links that it cuts. */
   get links(): readonly string[] {
     return [...this.#links].map((link) => link.name)
+  }
+
+  /** Who is not heard by whom. */
+  get cuts(): readonly Cut[] {
+    return [...this.#cuts].map((cut) => JSON.parse(cut) as Cut)
+  }
+
+  /** From now on its time runs. To be called once. */
+  begin(): void {
+    const { ttlMs, lease } = this
+    const { clock, safety } = this.#host
+    if (ttlMs !== undefined) {
+      this.#expiresMs = clock.now() + ttlMs
+      this.#expiry = clock.setTimer(() => this.heal('expired'), ttlMs)
+    }
+    if (lease !== undefined) this.#letGo = safety.leases.require(lease).hold(() => this.heal('lease'))
   }
 
   /** Cuts a link if its ends are kept apart. */
@@ -79,29 +146,36 @@ export class Partition {
     if (!upstream && !downstream) return
     this.#links.add(link)
     if (this.mode === 'reject') {
-      link.addFault(this.#fault('refuse'))
-      for (const connection of link.connections) connection.reset()
+      this.#install(link, 'refuse')
+      if (link.transport === 'tcp') for (const connection of link.connections) connection.reset()
       return
     }
-    if (upstream) link.addFault({ ...this.#fault('stall', 'upstream'), direction: 'upstream' })
-    if (downstream) link.addFault({ ...this.#fault('stall', 'downstream'), direction: 'downstream' })
+    const cut = link.transport === 'udp' ? 'drop' : 'stall'
+    if (upstream) this.#install(link, cut, 'upstream')
+    if (downstream) this.#install(link, cut, 'downstream')
     // A handshake needs both ways.
-    link.addFault(this.#fault('hang_on_accept'))
+    if (link.transport === 'tcp') this.#install(link, 'hang_on_accept')
   }
 
-  #fault(type: string, ...more: readonly string[]): FaultSpec {
-    return { type, name: [this.name, type, ...more].join(':') }
+  #install(link: FaultProxy, type: string, direction?: Direction): void {
+    const name = [this.name, type, direction ?? []].flat().join(':')
+    const spec: FaultSpec = { type, name, ...(direction && { direction }) }
+    link.installPart(InstalledFault.fromSpec(spec, '', undefined, link.transport))
   }
 
   /** Ends it. Links that another partition cuts stay cut. */
-  heal(): void {
+  heal(reason: RemovalReason = 'request'): void {
+    if (this.#over) return
+    this.#over = true
+    this.#host.clock.clearTimer(this.#expiry)
+    this.#letGo?.()
     const own = (fault: string): boolean => fault.startsWith(`${this.name}:`)
     for (const link of this.#links) {
       // Those who wait come in behind what has been kept.
-      for (const { name: fault } of link.faults) if (own(fault)) link.removeFault(fault)
+      for (const { name: fault } of link.faults) if (own(fault)) link.removeFault(fault, reason)
     }
     this.#links.clear()
-    this.#healed()
+    this.#host.healed(this, reason)
   }
 }
 

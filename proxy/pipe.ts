@@ -40,10 +40,13 @@ const COPY_BELOW_BYTES = WRITE_QUEUE_BYTES
 
 const NO_STAGES: readonly ActiveStage[] = []
 
-export class Pipe implements Sink {
+export class Pipe implements Sink, Traffic {
   readonly direction: Direction
   readonly #host: PipeHost
   readonly #traffic: Traffic
+  /** Through this pipe. */
+  receivedBytes = 0
+  sentBytes = 0
   #source: Socket | undefined
   #destination: Socket | undefined
   /** Where the source's bytes go: the session, or {@link Pipe.#first}. */
@@ -140,6 +143,11 @@ export class Pipe implements Sink {
 
   // ---- faults ----------------------------------------------------------------------------------------------------
 
+  /** Whether a fault acts here. */
+  has(fault: InstalledFault): boolean {
+    return this.#stages.some((entry) => entry.fault === fault)
+  }
+
   /** Lets a fault act here from now on, behind those that are here. */
   addFault(fault: InstalledFault): void {
     if (!this.#discarding) this.#insert(fault, this.#stages.length)
@@ -220,6 +228,7 @@ export class Pipe implements Sink {
 
   #read(length: number, buffer: Buffer): boolean {
     this.#traffic.receivedBytes += length
+    this.receivedBytes += length
     this.#reading = true
     this.#reads++
     if (length < COPY_BELOW_BYTES) {
@@ -283,6 +292,7 @@ export class Pipe implements Sink {
       return true
     }
     this.#traffic.sentBytes += chunk.length
+    this.sentBytes += chunk.length
     if (!this.#noDelay) {
       this.#noDelay = needsNoDelay(this.#nothingSent, chunk.length)
       this.#nothingSent = false

@@ -1,21 +1,30 @@
-// One listener and its upstream: accepts connections, owns the faults on them.
-import type { Server, Socket } from 'node:net'
-import { Type } from '@sinclair/typebox'
-import { parseAddress, type Address } from './address.ts'
-import type { Clock, TimerHandle } from './clock.ts'
-import { AdmissionDesk, type AdmissionHost } from './admission.ts'
-import { Connection, type ConnectionHost } from './connection.ts'
+// One listener and its upstream: its names, its settings, the faults on it. What listens and carries is its carrier.
+import { isDeepStrictEqual } from 'node:util'
+import { parseAddress, parseUpstream, type Address } from './address.ts'
+import { refusesClients, type Carrier, type CarrierHost, type LiveConnection } from './carrier.ts'
+import type { Clock } from './clock.ts'
+import { DatagramCarrier } from './datagram/datagram-carrier.ts'
 import { FaultlineError } from './errors.ts'
-import type { CompiledConnectionRule } from './faults/connection/connection-fault.ts'
-import type { Direction, FaultSpec } from './faults/fault.ts'
+import type { EventLog, NetworkEventType, RemovalReason } from './event-log.ts'
+import { describeFault, FaultSet } from './fault-set.ts'
+import type { Direction, FaultSpec, Transport } from './faults/fault.ts'
 import type { InjectionDetail, InjectionLog } from './injection-log.ts'
+import { Installations } from './installations.ts'
 import { InstalledFault, type CheckedSettings, type FaultChange, type ReadFile } from './installed-fault.ts'
-import { listenOn, resolveListen } from './listen.ts'
+import { resolveListen } from './listen.ts'
 import type { Traffic } from './pipe.ts'
-import type { EventLog } from './event-log.ts'
 import type { ProtocolName, ProtocolOptions, Session, SessionEvent, SessionHost } from './protocols/protocol.ts'
-import { protocols } from './protocols/registry.ts'
-import { createListener } from './socket.ts'
+import { protocols, transportOf, withoutSecrets } from './protocols/registry.ts'
+import type { UdpOptions } from './protocols/udp.ts'
+import {
+  noCounts,
+  proxyChangeSchema,
+  type ProxyChange,
+  type ProxyCounters,
+  type ProxySettings,
+} from './proxy-settings.ts'
+import type { Safety } from './safety.ts'
+import { StreamCarrier } from './stream-carrier.ts'
 import { Turns } from './turns.ts'
 import { validate } from './validate.ts'
 
@@ -25,51 +34,22 @@ export interface ProxyHost {
   readonly clock: Clock
   readonly injections: InjectionLog
   readonly events: EventLog
+  readonly changes: EventLog
+  readonly connectionEvents: EventLog
+  readonly safety: Safety
   readonly maxHeldBytes: number
   /** For faults that send files. */
   readonly readFile: ReadFile
+  /** Unique in the network. */
+  nextFaultId(): string
 }
 
-export interface ProxySettings {
-  /** `host:port` to accept clients on. Port 0 = any free one; no host = all interfaces. */
-  readonly listen: string
-  /** `host:port` of the server. Looked up for each connection. */
-  readonly upstream: string
-  /** A disabled proxy listens to nobody and has no connections. */
-  readonly enabled: boolean
-}
-
-export type ProxyChange = Partial<ProxySettings>
-
-export const proxyFields = {
-  listen: Type.String({ minLength: 1, description: 'host:port to accept clients on; port 0 = any free one.' }),
-  upstream: Type.String({ minLength: 1, description: 'host:port of the server.' }),
-  enabled: Type.Boolean({ description: 'A disabled proxy listens to nobody.' }),
-}
-
-const proxyChangeSchema = Type.Partial(Type.Object(proxyFields))
-
-/** Counters of a proxy since it was created. */
-export interface ProxyCounters {
-  acceptedConnections: number
-  /** Connections whose upstream could not be reached. */
-  failedDials: number
-  /** Connections that could not be accepted, e.g. for want of file descriptors (EMFILE). */
-  failedAccepts: number
-  /** How often a fault held as much as it may, and so slowed the sender down. */
-  heldLimitsReached: number
-  /** Connections whose bytes could not be understood, so that message faults can't act on them any more. */
-  opaqueConnections: number
-}
-
-/** How often connections are looked through for those that have lived long enough to be kept alive. */
-const KEEP_ALIVE_SWEEP_MS = 30_000
-
-export class FaultProxy implements ConnectionHost, AdmissionHost {
+export class FaultProxy implements CarrierHost {
   readonly name: string
   readonly protocol: ProtocolName
   /** What is particular to the protocol, e.g. `strict` with http. Without secrets. */
   readonly protocolOptions: ProtocolOptions
+  readonly #allOptions: ProtocolOptions
   /** The service whose clients use it. */
   readonly from: string | undefined
   /** The service that it leads to. */
@@ -78,32 +58,22 @@ export class FaultProxy implements ConnectionHost, AdmissionHost {
     upstream: { receivedBytes: 0, sentBytes: 0 },
     downstream: { receivedBytes: 0, sentBytes: 0 },
   }
-  readonly counters: ProxyCounters = {
-    acceptedConnections: 0,
-    failedDials: 0,
-    failedAccepts: 0,
-    heldLimitsReached: 0,
-    opaqueConnections: 0,
-  }
+  readonly counters: ProxyCounters = noCounts()
   readonly #host: ProxyHost
   readonly #prepared: unknown
-  /** Timers of faults that end by themselves. */
-  readonly #expiries = new Map<InstalledFault, TimerHandle>()
-  readonly #faults = new Map<string, InstalledFault>()
-  readonly #connections = new Set<Connection>()
-  readonly #admission = new AdmissionDesk(this)
+  readonly #faults: FaultSet
+  /** What faults do to the proxy as a whole while it listens. */
+  readonly #installations = new Installations(this)
+  readonly #carrier: Carrier
   #listen: string
   #upstream: string
   #upstreamAddress: Address | undefined
-  /** Accepts clients; while {@link FaultProxy.#refusing} nobody does. */
-  #listener: Server | undefined
   #started = false
-  #keepAliveSweep: NodeJS.Timeout | undefined
+  #admitted = false
   #closed = false
   #lastError: Error | undefined
   /** Starts and stops happen one after the other. */
   readonly #turns = new Turns()
-  #whenIdle: (() => void) | undefined
 
   /** Made by {@link Network.createProxy}; starts disabled. */
   constructor(
@@ -117,12 +87,16 @@ export class FaultProxy implements ConnectionHost, AdmissionHost {
     this.name = name
     this.protocol = protocol
     this.protocolOptions = withoutSecrets(protocol, protocolOptions)
+    this.#allOptions = protocolOptions
     this.#prepared = protocols[protocol].prepare?.(protocolOptions) ?? protocolOptions
     this.#listen = settings.listen
     this.#upstream = settings.upstream
     this.from = settings.from
     this.to = settings.to
-    this.#upstreamAddress = tryParse(settings.upstream)
+    this.#upstreamAddress = parseUpstream(settings.upstream)
+    this.#faults = new FaultSet(name, protocol, host.clock, host.safety)
+    this.#carrier =
+      this.transport === 'udp' ? new DatagramCarrier(this, this.#prepared as UdpOptions) : new StreamCarrier(this)
   }
 
   // ---- what it is ------------------------------------------------------------------------------------------------
@@ -134,6 +108,19 @@ export class FaultProxy implements ConnectionHost, AdmissionHost {
 
   get upstream(): string {
     return this.#upstream
+  }
+
+  get upstreamAddress(): Address | undefined {
+    return this.#upstreamAddress
+  }
+
+  get transport(): Transport {
+    return transportOf(this.protocol)
+  }
+
+  /** {@link FaultProxy.protocolOptions} and the secrets: for who keeps a proxy across restarts, never for a view. */
+  optionsWithSecrets(): ProtocolOptions {
+    return this.#allOptions
   }
 
   get enabled(): boolean {
@@ -158,13 +145,18 @@ export class FaultProxy implements ConnectionHost, AdmissionHost {
   }
 
   /** Live connections. */
-  get connections(): ReadonlySet<Connection> {
-    return this.#connections
+  get connections(): ReadonlySet<LiveConnection> {
+    return this.#carrier.connections
   }
 
   /** In the order of their creation. */
   get faults(): Iterable<InstalledFault> {
-    return this.#faults.values()
+    return this.#faults.all()
+  }
+
+  /** Those that are enabled. */
+  get activeFaults(): readonly InstalledFault[] {
+    return this.#faults.active
   }
 
   /** The latest failure of a dial or accept, for people who wonder. */
@@ -187,8 +179,7 @@ export class FaultProxy implements ConnectionHost, AdmissionHost {
   /** Disables it for good: for a proxy that is removed. */
   close(): Promise<void> {
     this.#closed = true
-    for (const timer of this.#expiries.values()) this.clock.clearTimer(timer)
-    this.#expiries.clear()
+    this.#faults.stopTimers()
     return this.disable()
   }
 
@@ -203,14 +194,24 @@ export class FaultProxy implements ConnectionHost, AdmissionHost {
       const valid = validate(proxyChangeSchema, change)
       const { listen = this.#listen, upstream = this.#upstream, enabled = this.enabled } = valid
       const moved = await this.#listensElsewhere(listen)
-      if (moved || upstream !== this.#upstream) {
-        await this.#stop()
-        this.#listen = listen
-        this.#upstream = upstream
-        this.#upstreamAddress = tryParse(upstream)
+      const before = this.#describe()
+      try {
+        if (moved || upstream !== this.#upstream) {
+          await this.#stop()
+          this.#listen = listen
+          this.#upstream = upstream
+          this.#upstreamAddress = parseUpstream(upstream)
+        }
+        await (enabled ? this.#start() : this.#stop())
+      } finally {
+        const after = this.#describe()
+        if (!isDeepStrictEqual(before, after)) this.announce('proxy_changed', after)
       }
-      await (enabled ? this.#start() : this.#stop())
     })
+  }
+
+  #describe(): InjectionDetail {
+    return { listen: this.#listen, upstream: this.#upstream, enabled: String(this.enabled) }
   }
 
   /** True if the two addresses would change something. */
@@ -220,8 +221,8 @@ export class FaultProxy implements ConnectionHost, AdmissionHost {
 
   async #listensElsewhere(listen: string): Promise<boolean> {
     if (listen === this.#listen) return false
-    const then = await resolveListen(listen)
-    const now = await resolveListen(this.#listen).catch(() => undefined) // a disabled proxy's may be anything
+    const then = await resolveListen(listen, this.transport)
+    const now = await resolveListen(this.#listen, this.transport).catch(() => undefined) // a disabled proxy's may be anything
     return now?.host !== then.host || now.port !== then.port
   }
 
@@ -229,60 +230,39 @@ export class FaultProxy implements ConnectionHost, AdmissionHost {
     if (this.#started) return
     if (this.#closed) throw new FaultlineError('proxy_not_found', `proxy "${this.name}" has been removed`)
     await this.#open()
+    try {
+      this.#installations.begin(parseAddress(this.#listen, 'listen'), this.#faults.active)
+    } catch (error) {
+      await this.#carrier.close()
+      throw error
+    }
     this.#started = true
-    if (this.#refusing) this.#shut()
-    this.#keepAliveSweep = setInterval(() => {
-      for (const connection of this.#connections) connection.keepAlive()
-    }, KEEP_ALIVE_SWEEP_MS).unref()
+    if (this.#refusing) this.#carrier.shut()
   }
 
   async #open(): Promise<void> {
-    const listener = createListener((socket) => this.#accept(socket))
-    const address = await listenOn(listener, this.#listen)
-    // E.g. EMFILE: the connection is lost, the listener lives on.
-    listener.on('error', (error) => {
-      this.counters.failedAccepts++
-      this.#lastError = error
-    })
-    this.#listener = listener
-    this.#listen = address
-  }
-
-  /** Stops listening at once; connections go on. */
-  #shut(): void {
-    this.#listener?.close()
-    this.#listener = undefined
+    this.#listen = await this.#carrier.open(this.#listen)
   }
 
   async #stop(): Promise<void> {
     if (!this.#started) return
     this.#started = false
-    clearInterval(this.#keepAliveSweep)
-    const listener = this.#listener
-    this.#listener = undefined
-    const closed = new Promise<void>((resolve) => (listener ? listener.close(() => resolve()) : resolve()))
-    const idle = new Promise<void>((resolve) => (this.#whenIdle = resolve))
-    this.#admission.close()
-    if (this.#connections.size === 0) this.#whenIdle?.()
-    for (const connection of this.#connections) connection.destroy()
-    await Promise.all([closed, idle])
+    this.#installations.end()
+    await this.#carrier.close()
   }
 
   get #refusing(): boolean {
-    for (const { definition, rule } of this.#faults.values()) {
-      if (definition.layer === 'connection' && (rule as CompiledConnectionRule).refuses === true) return true
-    }
-    return false
+    return this.#faults.active.some(refusesClients)
   }
 
-  /** Listens, or stops listening, as the faults that refuse connections want it. */
+  /** Listens, or stops listening, as the faults that refuse clients want it. */
   #adaptListener(): void {
-    if (this.#started && this.#refusing) this.#shut()
-    else if (this.#started && !this.#listener) void this.#turns.run(() => this.#reopen())
+    if (this.#started && this.#refusing) this.#carrier.shut()
+    else if (this.#started && !this.#carrier.listening) void this.#turns.run(() => this.#reopen())
   }
 
   async #reopen(): Promise<void> {
-    if (!this.#started || this.#listener || this.#refusing) return
+    if (!this.#started || this.#carrier.listening || this.#refusing) return
     try {
       await this.#open()
     } catch (error) {
@@ -290,51 +270,7 @@ export class FaultProxy implements ConnectionHost, AdmissionHost {
       this.#lastError = error as Error
       await this.#stop()
     }
-    if (this.#refusing) this.#shut()
-  }
-
-  #accept(socket: Socket): void {
-    this.counters.acceptedConnections++
-    const upstream = this.#upstreamAddress
-    if (!upstream) {
-      this.dialFailed(new Error(`upstream "${this.#upstream}" is not host:port`))
-      socket.resetAndDestroy()
-      return
-    }
-    // Asked only where there may be something to say: it is a system call for the client's address.
-    if (this.#hasConnectionFaults) this.#admission.arrive(socket, this.counters.acceptedConnections)
-    else this.admit(socket, this.counters.acceptedConnections)
-  }
-
-  /** Lets an accepted client in. */
-  admit(socket: Socket, number: number): void {
-    const upstream = this.#upstreamAddress
-    if (upstream && this.#started) this.#connections.add(new Connection(this, number, socket, upstream))
-    else socket.resetAndDestroy()
-  }
-
-  get liveCount(): number {
-    return this.#connections.size
-  }
-
-  recordAdmission(fault: InstalledFault, connection: number, action: string, detail: InjectionDetail): void {
-    this.record(fault, connection, 'upstream', action, detail)
-  }
-
-  get #hasConnectionFaults(): boolean {
-    for (const fault of this.#faults.values()) if (fault.definition.layer === 'connection') return true
-    return false
-  }
-
-  dialFailed(error: Error): void {
-    this.counters.failedDials++
-    this.#lastError = error
-  }
-
-  connectionClosed(connection: Connection): void {
-    this.#connections.delete(connection)
-    this.#admission.connectionClosed()
-    if (this.#connections.size === 0) this.#whenIdle?.()
+    if (this.#refusing) this.#carrier.shut()
   }
 
   // ---- faults ----------------------------------------------------------------------------------------------------
@@ -350,53 +286,60 @@ export class FaultProxy implements ConnectionHost, AdmissionHost {
    * @throws FaultlineError `fault_exists`, or naming the field that is wrong
    */
   addFault(spec: FaultSpec): InstalledFault {
-    const fault = InstalledFault.fromSpec(spec, '', this.#host.readFile)
+    const fault = InstalledFault.fromSpec(spec, '', this.#host.readFile, this.transport)
     this.installFault(fault)
     return fault
   }
 
-  /** Adds a fault that has been built already. @throws FaultlineError `fault_exists`, `fault_not_carried` */
+  /**
+   * Adds a fault that has been built already.
+   *
+   * @throws FaultlineError `fault_exists`, `fault_not_carried`, `stopped`, `lease_not_found`, or naming `ttlMs`
+   */
   installFault(fault: InstalledFault): void {
-    const { definition } = fault
-    if (definition.layer === 'message' && definition.protocol !== this.protocol) {
-      const expected = `a fault that protocol ${this.protocol} carries`
-      const message = `type: ${fault.type} needs a proxy with protocol ${definition.protocol}, "${this.name}" has ${this.protocol}`
-      throw new FaultlineError('fault_not_carried', message, { field: 'type', expected })
+    fault.ttlMs = this.#host.safety.timeToLive(fault.ttlMs)
+    this.installPart(fault)
+  }
+
+  /** Adds a fault that is a part of something, e.g. of a partition, which ends it: it has no time to live of its own. */
+  installPart(fault: InstalledFault): void {
+    this.#faults.add(fault, (reason) => this.removeFault(fault.name, reason))
+    try {
+      this.#installations.change(fault, fault.settings)
+    } catch (error) {
+      this.#faults.remove(fault)
+      throw error
     }
-    if (this.#faults.has(fault.name)) {
-      throw new FaultlineError('fault_exists', `proxy "${this.name}" already has a fault named "${fault.name}"`, {
-        field: 'name',
-        expected: 'a name that is not taken',
-      })
-    }
-    this.#faults.set(fault.name, fault)
-    if (fault.ttlMs !== undefined) this.#expire(fault, fault.ttlMs)
-    for (const connection of this.#connections) connection.addFault(fault)
+    fault.id = this.#host.nextFaultId()
+    if (fault.enabled) this.#carrier.addFault(fault)
     this.#adaptListener()
+    this.announce('fault_added', describeFault(fault))
   }
 
   /**
    * Changes a fault on all connections at once. Attributes are merged into the present ones. Which connections a
    * probability chooses does not depend on when it is set.
    *
-   * @throws FaultlineError `fault_not_found`, or naming the field that is wrong; then nothing is changed
+   * @throws FaultlineError `fault_not_found`, `stopped`, or naming the field that is wrong; then nothing is changed
    */
   updateFault(name: string, change: FaultChange): InstalledFault {
-    const fault = this.#requireFault(name)
+    const fault = this.#faults.require(name)
     this.applySettings(fault, fault.checkChange(change))
     return fault
   }
 
   /** Gives a fault new settings that have been checked already. */
   applySettings(fault: InstalledFault, settings: CheckedSettings): void {
+    this.#host.safety.checkNotStopped()
+    const wasEnabled = fault.enabled
+    this.#installations.change(fault, settings)
     fault.apply(settings)
-    const before = new Set<InstalledFault>()
-    for (const other of this.#faults.values()) {
-      if (other === fault) break
-      before.add(other)
-    }
-    for (const connection of this.#connections) connection.updateFault(fault, before)
-    this.#admission.updateFault(fault)
+    this.#faults.changed(fault, wasEnabled)
+    if (fault.enabled && wasEnabled) this.#carrier.updateFault(fault, this.#faults.before(fault))
+    else if (fault.enabled) this.#carrier.addFault(fault)
+    else if (wasEnabled) this.#carrier.removeFault(fault)
+    this.#adaptListener()
+    this.announce('fault_changed', describeFault(fault))
   }
 
   /**
@@ -404,24 +347,20 @@ export class FaultProxy implements ConnectionHost, AdmissionHost {
    *
    * @throws FaultlineError `fault_not_found`
    */
-  removeFault(name: string): void {
-    const fault = this.#requireFault(name)
-    this.#faults.delete(name)
-    this.clock.clearTimer(this.#expiries.get(fault))
-    this.#expiries.delete(fault)
-    for (const connection of this.#connections) connection.removeFault(fault)
-    this.#admission.removeFault(fault)
+  removeFault(name: string, reason: RemovalReason = 'request'): void {
+    const fault = this.#faults.require(name)
+    this.#faults.remove(fault)
+    this.#installations.remove(fault)
+    if (fault.enabled) this.#carrier.removeFault(fault)
     this.#adaptListener()
+    this.announce('fault_removed', { ...describeFault(fault), reason })
   }
 
-  #expire(fault: InstalledFault, ttlMs: number): void {
-    const timer = this.clock.setTimer(() => this.removeFault(fault.name), ttlMs)
-    this.#expiries.set(fault, timer)
+  removeAllFaults(reason: RemovalReason = 'request'): void {
+    for (const name of this.#faults.names()) this.removeFault(name, reason)
   }
 
-  removeAllFaults(): void {
-    for (const name of this.#faults.keys()) this.removeFault(name)
-  }
+  // ---- for the carrier -------------------------------------------------------------------------------------------
 
   record(
     fault: InstalledFault,
@@ -447,6 +386,23 @@ export class FaultProxy implements ConnectionHost, AdmissionHost {
     return protocols[this.protocol].createSession?.(host, this.#prepared)
   }
 
+  /** It is one of its network's from now on: what is done with it is on record. */
+  admitted(): void {
+    this.#admitted = true
+    this.announce('proxy_created', { protocol: this.protocol, listen: this.#listen, upstream: this.#upstream })
+    for (const fault of this.faults) this.announce('fault_added', describeFault(fault))
+  }
+
+  /** Puts something that concerns the whole proxy on record. */
+  announce(type: NetworkEventType, detail: InjectionDetail): void {
+    if (!this.#admitted) return
+    this.#host.changes.append({ timeMs: this.clock.wallTimeMs(), type, proxy: this.name, detail })
+  }
+
+  connectionEvent(connection: number, type: 'connection_opened' | 'connection_closed', detail: InjectionDetail): void {
+    this.#host.connectionEvents.append({ timeMs: this.clock.wallTimeMs(), type, proxy: this.name, connection, detail })
+  }
+
   event(connection: number, type: SessionEvent, detail: InjectionDetail): void {
     if (type === 'opaque') this.counters.opaqueConnections++
     this.#host.events.append({ timeMs: this.clock.wallTimeMs(), type, proxy: this.name, connection, detail })
@@ -456,24 +412,17 @@ export class FaultProxy implements ConnectionHost, AdmissionHost {
     this.counters.heldLimitsReached++
   }
 
-  #requireFault(name: string): InstalledFault {
-    const fault = this.#faults.get(name)
-    if (fault) return fault
-    throw new FaultlineError('fault_not_found', `proxy "${this.name}" has no fault named "${name}"`)
+  failed(error: Error): void {
+    this.#lastError = error
   }
-}
 
-/** Options that may be set and not be read (JSON Schema: writeOnly) are known to sessions only. */
-function withoutSecrets(protocol: ProtocolName, options: ProtocolOptions): ProtocolOptions {
-  const schemas = protocols[protocol].options
-  return Object.fromEntries(Object.entries(options).filter(([name]) => schemas[name]?.['writeOnly'] !== true))
-}
+  dialFailed(error: Error): void {
+    this.counters.failedDials++
+    this.#lastError = error
+  }
 
-/** An upstream that is not host:port is allowed, as with Toxiproxy: it can't be reached, and clients see that. */
-function tryParse(upstream: string): Address | undefined {
-  try {
-    return parseAddress(upstream, 'upstream')
-  } catch {
-    return undefined
+  acceptFailed(error: Error): void {
+    this.counters.failedAccepts++
+    this.#lastError = error
   }
 }

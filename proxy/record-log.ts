@@ -3,7 +3,6 @@
 export interface Recorded {
   /** Counts up from 1 through the whole network, without gaps. */
   readonly sequence: number
-  readonly proxy: string
 }
 
 export type RecordListener<Entry> = (entry: Entry) => void

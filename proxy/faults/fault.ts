@@ -1,9 +1,12 @@
 // What a fault is: a type with attributes, a schema for them, and the stage that acts. All that a fault file imports.
 import type { TObject, TSchema } from '@sinclair/typebox'
+import type { Address } from '../address.ts'
 import { FaultlineError } from '../errors.ts'
+import type { InjectionDetail } from '../injection-log.ts'
 import type { ProtocolName } from '../protocols/protocol.ts'
 import { describeValue } from '../validate.ts'
-import type { FaultDirection, PipeContext, Stage } from './stage.ts'
+import type { DatagramFault } from './datagram/datagram-fault.ts'
+import type { Direction, FaultDirection, PipeContext, Stage } from './stage.ts'
 
 export { Type as Schema } from '@sinclair/typebox'
 export { Deadline } from './deadline.ts'
@@ -17,6 +20,9 @@ export {
   type Sink,
   type StageContext,
 } from './stage.ts'
+
+/** What a proxy's clients speak. Faults of one are none of the other: a stream loses no byte, datagrams get lost. */
+export type Transport = 'tcp' | 'udp'
 
 /** A fault as people ask for it: what {@link FaultDefinition} builds, what APIs and configuration files say. */
 export interface FaultSpec {
@@ -32,9 +38,9 @@ export interface FaultSpec {
   readonly attributes?: Readonly<Record<string, unknown>>
   /** Which connections it is for (client address, number, local port); message faults: which messages. Default all. */
   readonly match?: Readonly<Record<string, unknown>>
-  /** Lets the first so many connections (message faults: messages) that match pass. Default 0. */
+  /** Lets the first so many connections (message faults: messages, datagram faults: packets) that match pass. Default 0. */
   readonly skip?: number
-  /** Acts on so many connections (message faults: messages), then never again. Default: always. */
+  /** Acts on so many connections (message faults: messages, datagram faults: packets), then never again. Default: always. */
   readonly times?: number
   /** Acts on every nth that matches. Default 1. */
   readonly every?: number
@@ -45,6 +51,10 @@ export interface FaultSpec {
   readonly key?: string
   /** It is removed by itself after so many milliseconds, whatever becomes of the one who added it. */
   readonly ttlMs?: number
+  /** The id of a lease: it is removed when that ends. */
+  readonly lease?: string
+  /** A fault that is not enabled stays and acts nowhere. Enabled again, it acts behind all others. Default true. */
+  readonly enabled?: boolean
 }
 
 /** A fault that acts on the bytes of a connection, one direction at a time. */
@@ -60,9 +70,45 @@ export interface StreamFault<Attributes extends object = object> {
   /** It is about a connection as a whole, so that its direction is always `both`. */
   readonly undirected?: boolean
   /** Checks what the schema can't say. @throws FaultlineError naming an attribute, by `environment.field` */
-  check?(attributes: Attributes, environment: FaultEnvironment): void
+  check?(attributes: Attributes, environment: FaultEnvironment, scope: FaultScope): void
   /** Makes the running form for one direction of one connection. Must not act yet: {@link Stage.start} comes later. */
   create(attributes: Attributes, context: PipeContext): Stage<Attributes>
+  /**
+   * Makes what acts on the proxy as a whole, beside its connections' stages, whenever the proxy begins to listen.
+   *
+   * @throws FaultlineError naming an attribute; then it must have left no trace
+   */
+  install?(fields: InstallationFields<Attributes>, host: InstallationHost): Installation<Attributes>
+}
+
+/** For which connections a fault is. */
+export interface FaultScope {
+  /** For some only: by probability, match, skip, times or every. */
+  readonly chooses: boolean
+}
+
+export interface InstallationFields<Attributes = object> {
+  readonly attributes: Attributes
+  readonly probability: number
+  readonly direction: FaultDirection
+}
+
+/** What an installation may use of its proxy. */
+export interface InstallationHost {
+  /** Where the proxy listens, an IP address; `::` and `0.0.0.0` are all interfaces. */
+  readonly listen: Address
+  /** Puts an act of the fault on record that belongs to no connection. */
+  record(direction: Direction, action: string, detail: InjectionDetail): void
+  /** For what goes wrong where nobody can be told. */
+  failed(error: Error): void
+}
+
+/** The running form of a fault on a proxy as a whole, while that listens. All of it is synchronous. */
+export interface Installation<Attributes = object> {
+  /** @throws FaultlineError naming an attribute; then all must be as it was */
+  update(fields: InstallationFields<Attributes>): void
+  /** The fault is removed, or the proxy stops to listen. Never throws. */
+  remove(): void
 }
 
 /** What a message fault is compiled from. */
@@ -121,8 +167,8 @@ export interface ConnectionFault {
   compile(fields: ConnectionFaultFields, environment: FaultEnvironment): unknown
 }
 
-/** Any entry of the registry. Other layers (datagram) join this union. */
-export type FaultDefinition = StreamFault | MessageFault | ConnectionFault
+/** Any entry of the registry. */
+export type FaultDefinition = StreamFault | MessageFault | ConnectionFault | DatagramFault
 
 /** The error for an attribute that its schema lets through and that can't work. */
 export function invalidField(field: string, expected: string, value: unknown): FaultlineError {

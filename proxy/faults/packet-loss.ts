@@ -1,21 +1,14 @@
 // Packet loss as applications see it: nothing is missing, it comes late. A proxy ends both TCP connections and can lose no
-// segment, so a simulated TCP (packet-loss/) says when bytes would have arrived over a link that loses packets.
-import { defineFault, Schema, Stage, type Direction, type FaultDirection, type PipeContext } from './fault.ts'
-import type { CongestionAlgorithm, LinkAttributes } from './packet-loss/attributes.ts'
+// segment, so a simulated TCP (packet-loss/) says when bytes would have arrived over a link that loses packets. With engine
+// kernel the system loses real ones (packet-loss/kernel/), and the stages here only pass on.
+import { defineFault, Schema, Stage, type Direction, type PipeContext } from './fault.ts'
+import { DEFAULT_LINK, lossesOf, type LinkAttributes, type PacketLossAttributes } from './packet-loss/attributes.ts'
 import { handshakeDelayMs } from './packet-loss/handshake.ts'
+import { checkKernelLoss, KernelLoss } from './packet-loss/kernel/kernel-loss.ts'
 import { LossyLink } from './packet-loss/link.ts'
 import type { LostPacket, StreamEvents } from './packet-loss/lossy-stream.ts'
 import { Deadline } from './deadline.ts'
 import { Random } from '../random.ts'
-
-export interface PacketLossAttributes {
-  readonly loss: number
-  readonly burst: number
-  readonly rtt?: number
-  readonly mss: number
-  readonly rtoMin: number
-  readonly congestion: CongestionAlgorithm
-}
 
 /** As much as is not sent for the first time may wait; then the source is paused. */
 const MAX_UNSENT_BYTES = 256 * 1024
@@ -90,8 +83,8 @@ class PacketLossStage extends Stage<PacketLossAttributes> {
 
   /** The first byte of a new connection also waits for the handshake's packets: connect() itself can't be delayed. */
   override start(): void {
-    if (this.#pipe.direction !== 'upstream' || !this.#pipe.untouched || this.attributes.loss <= 0) return
-    const { upstreamLoss, downstreamLoss } = lossOf(this.attributes, this.#pipe.faultDirection)
+    if (this.#pipe.direction !== 'upstream' || !this.#pipe.untouched || this.#losesNothing) return
+    const { upstreamLoss, downstreamLoss } = lossesOf(this.attributes.loss, this.#pipe.faultDirection)
     const delayMs = handshakeDelayMs(upstreamLoss, downstreamLoss, new Random(this.random.at(0)))
     if (delayMs <= 0) return
     this.context.record('delay_handshake', { delayMs: Number.isFinite(delayMs) ? delayMs : -1 })
@@ -107,6 +100,10 @@ class PacketLossStage extends Stage<PacketLossAttributes> {
     if (this.#handshakeEnds) link.end(this.#pipe.direction)
   }
 
+  get #losesNothing(): boolean {
+    return simulatedLoss(this.attributes) <= 0
+  }
+
   get #link(): LossyLink {
     return this.#ends.link(this.attributes, this.#pipe)
   }
@@ -114,18 +111,18 @@ class PacketLossStage extends Stage<PacketLossAttributes> {
   override update(attributes: PacketLossAttributes): void {
     super.update(attributes)
     this.#ends.made?.update(linkAttributes(attributes, this.#pipe))
-    if (attributes.loss <= 0 && this.#handshake) this.#connected()
+    if (this.#losesNothing && this.#handshake) this.#connected()
   }
 
   override write(chunk: Buffer): void {
-    if (this.attributes.loss <= 0 && this.#queue.length === 0) return this.next.write(chunk)
+    if (this.#losesNothing && this.#queue.length === 0) return this.next.write(chunk)
     this.#queue.push(Buffer.from(chunk))
     this.#heldBytes += chunk.length
     if (!this.#handshake) this.#link.push(this.#pipe.direction, chunk.length)
   }
 
   override end(): void {
-    if (this.attributes.loss <= 0 && this.#queue.length === 0) return this.next.end()
+    if (this.#losesNothing && this.#queue.length === 0) return this.next.end()
     if (this.#handshake) this.#handshakeEnds = true
     else this.#link.end(this.#pipe.direction)
   }
@@ -173,20 +170,14 @@ class PacketLossStage extends Stage<PacketLossAttributes> {
   }
 }
 
-function lossOf(
-  { loss }: PacketLossAttributes,
-  direction: FaultDirection,
-): { upstreamLoss: number; downstreamLoss: number } {
-  return {
-    upstreamLoss: direction === 'downstream' ? 0 : loss,
-    downstreamLoss: direction === 'upstream' ? 0 : loss,
-  }
+function simulatedLoss({ loss, engine }: PacketLossAttributes): number {
+  return engine === 'kernel' ? 0 : loss
 }
 
 function linkAttributes(attributes: PacketLossAttributes, context: PipeContext): LinkAttributes {
   const { burst, rtt, mss, rtoMin, congestion } = attributes
   const rttMs = rtt ?? Math.max(1, context.dialMs)
-  const losses = lossOf(attributes, context.faultDirection)
+  const losses = lossesOf(simulatedLoss(attributes), context.faultDirection)
   return { ...losses, burst, rttMs, mssBytes: mss, rtoMinMs: rtoMin, congestion }
 }
 
@@ -197,11 +188,18 @@ export const packetLoss = defineFault<PacketLossAttributes>({
   describe:
     'What losing packets does to a TCP stream: retransmissions, timeouts, head-of-line blocking, falling throughput. No ' +
     'byte is lost or reordered. Direction both is the natural use; a loss of one direction delays the other by the ' +
-    'round trip, too.',
+    'round trip, too. Engine kernel loses real packets between the clients and the proxy, where Linux, CAP_NET_ADMIN and ' +
+    'nft are there.',
   schema: Schema.Object({
     loss: Schema.Number({ default: 0.05, minimum: 0, maximum: 1, description: 'Share of packets that are lost.' }),
+    engine: Schema.Union([Schema.Literal('simulation'), Schema.Literal('kernel')], {
+      default: 'simulation',
+      description:
+        'What loses packets: a simulated TCP, or nftables, which loses real ones of all connections (Linux, needs ' +
+        'CAP_NET_ADMIN and nft; takes loss and direction only).',
+    }),
     burst: Schema.Number({
-      default: 1,
+      default: DEFAULT_LINK.burst,
       minimum: 1,
       maximum: 1000,
       description: 'Packets lost in a row on average (Gilbert-Elliott); 1 = each for itself.',
@@ -214,17 +212,26 @@ export const packetLoss = defineFault<PacketLossAttributes>({
           'Round trip of the link, in milliseconds. Default: what connecting to the server took, at least 1.',
       }),
     ),
-    mss: Schema.Integer({ default: 1448, minimum: 64, maximum: 65_495, description: 'Bytes in one packet at most.' }),
+    mss: Schema.Integer({
+      default: DEFAULT_LINK.mssBytes,
+      minimum: 64,
+      maximum: 65_495,
+      description: 'Bytes in one packet at most.',
+    }),
     rtoMin: Schema.Integer({
-      default: 200,
+      default: DEFAULT_LINK.rtoMinMs,
       minimum: 1,
       maximum: 60_000,
       description: 'Shortest retransmission timeout, in milliseconds (Linux: 200).',
     }),
     congestion: Schema.Union([Schema.Literal('cubic'), Schema.Literal('reno'), Schema.Literal('none')], {
-      default: 'cubic',
+      default: DEFAULT_LINK.congestion,
       description: 'How the sender finds out how much the link takes.',
     }),
   }),
+  check: (attributes, environment, { chooses }) => {
+    if (attributes.engine === 'kernel') checkKernelLoss(attributes, chooses, (name) => environment.field(name))
+  },
   create: (attributes, context) => new PacketLossStage(attributes, context),
+  install: (fields, host) => new KernelLoss(fields, host),
 })

@@ -10,7 +10,14 @@ import { maxConnections } from './connection/max-connections.ts'
 import { maxLifetime } from './connection/max-lifetime.ts'
 import { refuse } from './connection/refuse.ts'
 import { resetOnAccept } from './connection/reset-on-accept.ts'
-import type { FaultDefinition } from './fault.ts'
+import { bandwidth as datagramBandwidth } from './datagram/bandwidth.ts'
+import { corrupt as datagramCorrupt } from './datagram/corrupt.ts'
+import { drop } from './datagram/drop.ts'
+import { duplicate } from './datagram/duplicate.ts'
+import { latency as datagramLatency } from './datagram/latency.ts'
+import { refuse as datagramRefuse } from './datagram/refuse.ts'
+import { reorder } from './datagram/reorder.ts'
+import type { FaultDefinition, Transport } from './fault.ts'
 import { halfOpen } from './half-open.ts'
 import { httpAbort } from './http/abort.ts'
 import { httpCorrupt } from './http/corrupt.ts'
@@ -108,15 +115,31 @@ export const faults = {
   pgPooler,
 }
 
-const byType = new Map<string, FaultDefinition>(
-  Object.values(faults).map((fault) => [fault.type, fault as FaultDefinition]),
-)
-
-/** The definition of a fault type, if there is one. */
-export function findFaultDefinition(type: string): FaultDefinition | undefined {
-  return byType.get(type)
+/** What goes wrong with datagrams. Where a stream has the same trouble, the type has the same name. */
+export const datagramFaults = {
+  latency: datagramLatency,
+  bandwidth: datagramBandwidth,
+  corrupt: datagramCorrupt,
+  drop,
+  duplicate,
+  reorder,
+  refuse: datagramRefuse,
 }
 
-export function faultTypes(): string[] {
-  return [...byType.keys()]
+const byType: Readonly<Record<Transport, ReadonlyMap<string, FaultDefinition>>> = {
+  tcp: indexed(Object.values(faults)),
+  udp: indexed(Object.values(datagramFaults)),
+}
+
+function indexed(definitions: readonly { readonly type: string }[]): Map<string, FaultDefinition> {
+  return new Map(definitions.map((fault) => [fault.type, fault as FaultDefinition]))
+}
+
+/** The definition of a fault type, if proxies of this transport have one. */
+export function findFaultDefinition(type: string, transport: Transport = 'tcp'): FaultDefinition | undefined {
+  return byType[transport].get(type)
+}
+
+export function faultTypes(transport: Transport = 'tcp'): string[] {
+  return [...byType[transport].keys()]
 }

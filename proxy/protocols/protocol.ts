@@ -2,17 +2,20 @@
 import type { TProperties } from '@sinclair/typebox'
 import type { Address } from '../address.ts'
 import type { Clock } from '../clock.ts'
+import type { Transport } from '../faults/fault.ts'
 import type { Direction, Sink } from '../faults/stage.ts'
 import type { InjectionDetail } from '../injection-log.ts'
 import type { InstalledFault } from '../installed-fault.ts'
 import type { Random } from '../random.ts'
 
-/** Plain TCP has no codec; the others bring theirs as a folder beside this file. */
-export type ProtocolName = 'tcp' | 'http' | 'postgres'
+/** Plain TCP and UDP have no codec; the others bring theirs as a folder beside this file. */
+export type ProtocolName = 'tcp' | 'http' | 'postgres' | 'udp'
 
 /** An entry of the registry. */
 export interface Protocol {
   readonly name: ProtocolName
+  /** What it runs over. Default `tcp`. */
+  readonly transport?: Transport
   /** What a proxy of this protocol can be told beyond what all can, as fields of its spec, each with its default. */
   readonly options: TProperties
   /**

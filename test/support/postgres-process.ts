@@ -1,7 +1,7 @@
 // The process of a Postgres server for tests: started on a free port, never outlives the process of the tests.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -21,7 +21,7 @@ const LOG_LINES = 10_000
 const KEEPER = `
 template=$1 folder=$2
 shift 2
-cp -R "$template" "$folder/data" || exit 1
+cp -R "$template/." "$folder/data" || exit 1
 exec 3<&0
 "$@" 3<&- &
 server=$!
@@ -37,8 +37,9 @@ rm -rf "$folder"
 exit "$code"
 `
 
-/** A file in the server's folder, e.g. `pg_hba.conf`. Only the server can read it. */
+/** A file in the server's folder, e.g. `pg_hba.conf`, or among its data. Only the server can read it. */
 export interface ServerFile {
+  /** `data/…` is among the data. */
   readonly name: string
   readonly content: string
 }
@@ -76,7 +77,8 @@ async function tryToStart(
 ): Promise<PostgresProcess> {
   const { program, template } = await findInstallation()
   const folder = await mkdtemp(join(tmpdir(), 'faultline-postgres-'))
-  await giveToServer(folder)
+  await mkdir(join(folder, 'data'), { mode: 0o700 })
+  for (const made of [folder, join(folder, 'data')]) await giveToServer(made)
   for (const { name, content } of files) {
     await writeFile(join(folder, name), content, { mode: 0o600 })
     await giveToServer(join(folder, name))
@@ -112,6 +114,9 @@ async function tryToStart(
   return { port, log, stop }
 }
 
+/** What a server says, and what a standby says. */
+const READY = /database system is ready to accept (?:read-only )?connections/
+
 /** By the server's own log: something that answers on the port could be another server. */
 async function untilReady(keeper: ChildProcess, log: string[]): Promise<void> {
   if (!keeper.stderr) throw new Error('stderr is a pipe')
@@ -124,7 +129,7 @@ async function untilReady(keeper: ChildProcess, log: string[]): Promise<void> {
     lines.on('line', (line) => {
       log.push(line)
       if (log.length > LOG_LINES) log.shift()
-      if (line.includes('database system is ready to accept connections')) resolve()
+      if (READY.test(line)) resolve()
     })
   })
 }

@@ -31,6 +31,11 @@ export interface PostgresOptions {
   readonly ssl?: boolean
   /** To be created beside the superuser. */
   readonly users?: readonly PostgresUser[]
+  /**
+   * Makes it a standby of the server that this connection string leads to, which must have started from the same
+   * template: it can only be read, and `users` are those of the other one.
+   */
+  readonly primary?: string
 }
 
 export interface PostgresServer extends AsyncDisposable {
@@ -94,9 +99,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   let stopped: Promise<void> | undefined
   const stop = (): Promise<void> => (stopped ??= pool.end().then(() => process.stop()))
   try {
-    for (const user of options.users ?? []) await pool.query(createRole(user))
-    // Since version 15 only its owner may create tables there.
-    await pool.query('GRANT ALL ON SCHEMA public TO public')
+    if (options.primary === undefined) await prepare(pool, options)
     const { rows } = await pool.query<{ server_version: string }>('SHOW server_version')
     return {
       ...connectionOptions,
@@ -139,19 +142,28 @@ export function postgresForTests(options: PostgresOptions = {}): () => PostgresS
   }
 }
 
-function filesFor({ hba = [], ssl }: PostgresOptions): ServerFile[] {
+async function prepare(pool: pg.Pool, { users = [] }: PostgresOptions): Promise<void> {
+  for (const user of users) await pool.query(createRole(user))
+  // Since version 15 only its owner may create tables there.
+  await pool.query('GRANT ALL ON SCHEMA public TO public')
+}
+
+function filesFor({ hba = [], ssl, primary }: PostgresOptions): ServerFile[] {
   const trusting = ['host all all 127.0.0.1/32 trust', 'host replication all 127.0.0.1/32 trust']
   const files = [{ name: 'pg_hba.conf', content: [...hba, ...trusting, ''].join('\n') }]
   if (ssl) {
     files.push({ name: 'server.crt', content: postgresCertificate.cert })
     files.push({ name: 'server.key', content: postgresCertificate.key })
   }
+  if (primary !== undefined) files.push({ name: 'data/standby.signal', content: '' })
   return files
 }
 
-function settingsFor({ settings, ssl }: PostgresOptions, folder: string): Record<string, string> {
+function settingsFor({ settings, ssl, primary }: PostgresOptions, folder: string): Record<string, string> {
   const tls = { ssl: 'on', ssl_cert_file: join(folder, 'server.crt'), ssl_key_file: join(folder, 'server.key') }
-  return { ...SETTINGS, hba_file: join(folder, 'pg_hba.conf'), ...(ssl && tls), ...settings }
+  // The template was made with 100, and a standby must not have less than what it follows.
+  const following = primary !== undefined && { primary_conninfo: primary, max_connections: '100' }
+  return { ...SETTINGS, hba_file: join(folder, 'pg_hba.conf'), ...(ssl && tls), ...following, ...settings }
 }
 
 function createRole({ name, password, connectionLimit = -1, superuser = false }: PostgresUser): string {

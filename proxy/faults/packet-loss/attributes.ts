@@ -1,9 +1,35 @@
-// What a simulated link is like. The fault's attributes are turned into these.
+// The attributes of packet_loss, and what a simulated link is like: the former are turned into the latter.
+import type { FaultDirection } from '../stage.ts'
 
 /** Which algorithm decides how much a sender has in flight. `none`: as much as the receiver has room for. */
 export type CongestionAlgorithm = 'cubic' | 'reno' | 'none'
 
-export interface LinkAttributes {
+export interface PacketLossAttributes {
+  readonly loss: number
+  /** What loses packets: a simulated TCP, or the system's own packet filter, which loses real ones. */
+  readonly engine: 'simulation' | 'kernel'
+  readonly burst: number
+  readonly rtt?: number
+  readonly mss: number
+  readonly rtoMin: number
+  readonly congestion: CongestionAlgorithm
+}
+
+/** The share of packets lost each way, 0 to 1. */
+export interface Losses {
+  readonly upstreamLoss: number
+  readonly downstreamLoss: number
+}
+
+/** A fault loses the packets of its direction, be they data or acknowledgements of what goes the other way. */
+export function lossesOf(loss: number, direction: FaultDirection): Losses {
+  return {
+    upstreamLoss: direction === 'downstream' ? 0 : loss,
+    downstreamLoss: direction === 'upstream' ? 0 : loss,
+  }
+}
+
+export interface LinkAttributes extends Losses {
   /** The share of packets lost on their way from the client to the server, 0 to 1: data and acknowledgements alike. */
   readonly upstreamLoss: number
   /** The same on the way from the server to the client. */

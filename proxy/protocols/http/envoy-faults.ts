@@ -24,6 +24,7 @@ export const envoyFaults: readonly InstalledFault[] = envoyDeciders.map(({ type,
     matchSchema: Type.Object({}),
     compile: () => ({ direction, rule }),
   }
-  const settings = { probability: 1, skip: 0, times: undefined, every: 1, key: undefined, match: {}, attributes: {} }
+  const counts = { probability: 1, skip: 0, times: undefined, every: 1, key: undefined }
+  const settings = { ...counts, enabled: true, match: {}, attributes: {} }
   return new InstalledFault(definition, type, { ...settings, direction, rule })
 })

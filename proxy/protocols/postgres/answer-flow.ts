@@ -320,6 +320,10 @@ export class AnswerFlow extends MessageFlow implements LoginHost {
     if (gated?.includes(Fate.again)) return Fate.again
     if (this.dead) return Fate.drop
     this.#releaseComplete()
+    if (first?.asked === 'startup' && session.replicates) {
+      session.opaque('physical replication', 'upstream')
+      return Fate.pass
+    }
     if (!session.attends) {
       this.#passedReady(session.ready(message[HEADER_BYTES] as number))
       return Fate.pass

@@ -42,6 +42,9 @@ export interface PostgresCore {
   readonly replies: Replies
   readonly encryption: Encryption
 
+  /** It is a replica's, for physical replication: it does not speak SQL. */
+  replicates: boolean
+
   // ---- faults
   of(moment: PostgresMoment): readonly InstalledFault[]
   installed(fault: InstalledFault): boolean

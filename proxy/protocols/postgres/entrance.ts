@@ -49,6 +49,7 @@ export class Entrance {
         return Fate.drop
       default:
         session.renamed(startup.connection)
+        session.replicates = startup.replicates
         return this.#refused(message) ?? this.#pass(message, true)
     }
   }

@@ -53,6 +53,7 @@ export class PostgresSession implements Session, PostgresCore {
   /** After what has been sent, as far as is known. */
   transaction: TransactionState = 'idle'
   started = false
+  replicates = false
   /** Messages of the extended protocol have been sent without a Sync: a statement of the proxy's would break them up. */
   #unsynced = false
   #cancelKey: string | undefined

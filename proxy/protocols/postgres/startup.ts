@@ -8,7 +8,7 @@ export const MAX_STARTUP_BYTES = 10_000
 export type Startup =
   | { readonly kind: 'ssl' | 'gss' }
   | { readonly kind: 'cancel'; readonly key: string }
-  | { readonly kind: 'start'; readonly connection: PostgresConnection; readonly replication: boolean }
+  | { readonly kind: 'start'; readonly connection: PostgresConnection; readonly replicates: boolean }
   | { readonly kind: 'unknown'; readonly reason: string }
 
 /** @param message with its length, without a type */
@@ -31,7 +31,8 @@ export function readStartup(message: Buffer): Startup {
       database: parameters.get('database') ?? user,
       applicationName: parameters.get('application_name') ?? '',
     },
-    replication: parameters.has('replication') && !/^(?:false|off|no|0)$/.test(parameters.get('replication') ?? ''),
+    // With `database`, for logical replication, the connection understands SQL, too.
+    replicates: !/^(?:false|off|no|0|database)$/i.test(parameters.get('replication') ?? 'false'),
   }
 }
 
