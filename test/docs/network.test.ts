@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { connectionMatchSchema } from '../../proxy/connection-match.ts'
-import { faults } from '../../proxy/faults/registry.ts'
+import { datagramFaults, faults } from '../../proxy/faults/registry.ts'
 import { ROOT } from '../cli/support.ts'
 import { attributesCell } from '../support/docs-fault-table.ts'
 import { anchorsOf, linksIn, readSections, sectionOf, stepsOf, tableRows } from '../support/docs-markdown.ts'
@@ -12,6 +12,9 @@ import { GuideRun, hasCurl, wanted, type Outcome } from '../support/docs-run.ts'
 const API = 8474
 const SHOP = 18080
 const PROXY = 18081
+/** Of datagrams. */
+const ECHO_PROXY = 18053
+const ECHO = 18054
 
 const guide = join(ROOT, 'docs', 'network.md')
 const sections = readSections(guide)
@@ -24,7 +27,7 @@ describe.skipIf(!hasCurl())('the commands of the guide', () => {
   let started: Outcome[]
 
   beforeAll(async () => {
-    run = await GuideRun.start(sections, [API, SHOP, PROXY], [API, SHOP], { packages: ['faultline'] })
+    run = await GuideRun.start(sections, [API, SHOP, PROXY, ECHO_PROXY, ECHO], [API, SHOP], { packages: ['faultline'] })
     started = await run.steps(start)
   })
 
@@ -48,7 +51,7 @@ describe.skipIf(!hasCurl())('the commands of the guide', () => {
 })
 
 test('each situation says what happens in life, and has its fault by curl and in a test', () => {
-  expect(situations.map(({ title }) => parseInt(title))).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
+  expect(situations.map(({ title }) => parseInt(title))).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9])
   for (const { title, prose, blocks } of situations) {
     expect(prose, title).toContain('**In life:**')
     const code = blocks.map(({ language, text }) => ({ language, text }))
@@ -57,10 +60,11 @@ test('each situation says what happens in life, and has its fault by curl and in
   }
 })
 
-test('the tables have each fault of bytes and connections, with all attributes and their defaults', () => {
+test('the tables have each fault of bytes, connections and datagrams, with all attributes and their defaults', () => {
   const rows = tableRows(section('All faults')).map(([type, , attributes]) => [type, attributes])
   const ours = Object.values(faults).filter(({ layer }) => layer === 'stream' || layer === 'connection')
-  expect(rows).toEqual(ours.map((fault) => [`\`${fault.type}\``, attributesCell(fault)]))
+  const all = [...ours, ...Object.values(datagramFaults)]
+  expect(rows).toEqual(all.map((fault) => [`\`${fault.type}\``, attributesCell(fault)]))
 })
 
 test('the tables of what chooses connections have each field, and each part of match', () => {
