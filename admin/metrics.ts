@@ -8,11 +8,25 @@ export interface MetricsOptions {
   readonly runtimeMetrics?: boolean
 }
 
-export function metricsRoute(app: FastifyInstance, network: Network, options: MetricsOptions): void {
+/** What is read of the feed. */
+export interface CountedFeed {
+  /** How many streams are being read. */
+  readonly readers: number
+}
+
+/** Of prom-client's own: gauges whose names end as counters' do, which Prometheus' linter refuses. */
+const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total']
+
+export function metricsRoute(app: FastifyInstance, network: Network, feed: CountedFeed, options: MetricsOptions): void {
   const registry = new Registry()
   if (options.proxyMetrics ?? true) toxiproxyMetrics(registry, network)
-  if (options.runtimeMetrics ?? false) collectDefaultMetrics({ register: registry })
-  faultlineMetrics(registry, network)
+  if (options.runtimeMetrics ?? false) {
+    collectDefaultMetrics({ register: registry })
+    for (const name of MISNAMED) registry.removeSingleMetric(name)
+  }
+  serverMetrics(registry, network, feed)
+  faultMetrics(registry, network)
+  proxyMetrics(registry, network)
   app.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
 }
 
@@ -38,39 +52,72 @@ function toxiproxyMetrics(registry: Registry, network: Network): void {
   counter('toxiproxy_proxy_sent_bytes_total', 'Bytes written to the destination of a direction.', 'sentBytes')
 }
 
-function faultlineMetrics(registry: Registry, network: Network): void {
-  const registers = [registry]
-  new Gauge({ name: 'faultline_build_info', help: 'Faultline version.', labelNames: ['version'], registers }).set(
-    { version },
-    1,
-  )
+function serverMetrics(registry: Registry, network: Network, feed: CountedFeed): void {
+  const build = new Gauge({
+    name: 'faultline_build_info',
+    help: 'Faultline version.',
+    labelNames: ['version'],
+    registers: [registry],
+  })
+  build.set({ version }, 1)
+  gauge('faultline_stopped', 'Whether the emergency stop is on.', () => (network.stopped ? 1 : 0))
+  gauge('faultline_partitions', 'Partitions that have not been healed.', () => network.partitions.length)
+  gauge('faultline_leases', 'Leases that have not ended.', () => [...network.leases].length)
+  gauge('faultline_feed_clients', 'Clients that read the feed of events.', () => feed.readers)
 
-  proxyGauge('faultline_proxy_enabled', 'Whether the proxy listens.', (proxy) => (proxy.enabled ? 1 : 0))
-  proxyGauge('faultline_proxy_connections', 'Live connections.', (proxy) => proxy.connections.size)
-  proxyGauge('faultline_proxy_held_bytes', 'Bytes held back by faults.', heldBytes)
-  proxyCounter('faultline_proxy_accepted_connections_total', 'Accepted connections.', 'acceptedConnections')
-  proxyCounter('faultline_proxy_failed_dials_total', 'Connections whose upstream could not be reached.', 'failedDials')
-  proxyCounter('faultline_proxy_failed_accepts_total', 'Connections that could not be accepted.', 'failedAccepts')
-  proxyCounter('faultline_proxy_opaque_connections_total', 'Connections not understood.', 'opaqueConnections')
-  proxyCounter('faultline_proxy_held_limits_reached_total', 'Times a fault held all it may.', 'heldLimitsReached')
+  function gauge(name: string, help: string, read: () => number): void {
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read())
+      },
+    })
+  }
+}
 
+function faultMetrics(registry: Registry, network: Network): void {
+  new Gauge({
+    name: 'faultline_active_faults',
+    help: 'Faults that are enabled, those of partitions included.',
+    labelNames: ['proxy', 'type'] as const,
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const { name: proxy, activeFaults } of network.proxies) {
+        for (const { type } of activeFaults) this.inc({ proxy, type })
+      }
+    },
+  })
   new Counter({
     name: 'faultline_injections_total',
     help: 'Acts of faults.',
     labelNames: ['proxy', 'type'] as const,
-    registers,
+    registers: [registry],
     collect() {
       this.reset()
       for (const { proxy, type, count } of network.injections.counts()) this.inc({ proxy, type }, count)
     },
   })
+}
 
-  function proxyGauge(name: string, help: string, read: (proxy: FaultProxy) => number): void {
+function proxyMetrics(registry: Registry, network: Network): void {
+  gauge('faultline_proxy_enabled', 'Whether the proxy listens.', (proxy) => (proxy.enabled ? 1 : 0))
+  gauge('faultline_proxy_connections', 'Live connections.', (proxy) => proxy.connections.size)
+  gauge('faultline_proxy_held_bytes', 'Bytes held back by faults.', heldBytes)
+  counter('faultline_proxy_accepted_connections_total', 'Accepted connections.', 'acceptedConnections')
+  counter('faultline_proxy_failed_dials_total', 'Connections whose upstream could not be reached.', 'failedDials')
+  counter('faultline_proxy_failed_accepts_total', 'Connections that could not be accepted.', 'failedAccepts')
+  counter('faultline_proxy_opaque_connections_total', 'Connections not understood.', 'opaqueConnections')
+  counter('faultline_proxy_held_limits_reached_total', 'Times a fault held all it may.', 'heldLimitsReached')
+
+  function gauge(name: string, help: string, read: (proxy: FaultProxy) => number): void {
     new Gauge({
       name,
       help,
       labelNames: ['proxy'] as const,
-      registers,
+      registers: [registry],
       collect() {
         this.reset()
         for (const proxy of network.proxies) this.set({ proxy: proxy.name }, read(proxy))
@@ -78,12 +125,12 @@ function faultlineMetrics(registry: Registry, network: Network): void {
     })
   }
 
-  function proxyCounter(name: string, help: string, field: keyof ProxyCounters): void {
+  function counter(name: string, help: string, field: keyof ProxyCounters): void {
     new Counter({
       name,
       help,
       labelNames: ['proxy'] as const,
-      registers,
+      registers: [registry],
       collect() {
         this.reset()
         for (const proxy of network.proxies) this.inc({ proxy: proxy.name }, proxy.counters[field])

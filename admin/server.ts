@@ -3,17 +3,18 @@ import { randomUUID } from 'node:crypto'
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import { pino, type Logger } from 'pino'
 import { FaultlineError, isFaultlineError, Network, type ProxySpec } from '../proxy/index.ts'
-import { MAX_NAME_LENGTH } from '../proxy/validate.ts'
-import { problemHandlers } from './errors.ts'
+import { limitsOf } from './config/admin-settings.ts'
+import { Feed } from './feed/feed.ts'
 import { metricsRoute } from './metrics.ts'
-import { refuseBrowsers } from './refuse-browsers.ts'
-import { eventRoutes } from './routes/events.ts'
-import { faultRoutes } from './routes/faults.ts'
-import { injectionRoutes } from './routes/injections.ts'
-import { proxyRoutes } from './routes/proxies.ts'
+import { v1Api } from './routes/v1.ts'
+import { exposureWarning, installSecurity } from './security/install.ts'
+import { limitOptions } from './security/limits.ts'
+import { loggedPath } from './security/logged-path.ts'
+import type { SecurityOptions } from './security/options.ts'
+import { endGracefully, shutdownOptions } from './security/shutdown.ts'
 import { toxiproxyApi } from './toxiproxy.ts'
 
-export interface AdminServerOptions {
+export interface AdminServerOptions extends SecurityOptions {
   /** Address to listen on. Default `127.0.0.1`: this machine only. */
   readonly host?: string
   /** Default 8474, Toxiproxy's; 0 = any free one. */
@@ -22,6 +23,10 @@ export interface AdminServerOptions {
   readonly seed?: number
   /** Directory of the files that faults may send. Default none: no request can make the server read a file. */
   readonly filesDirectory?: string
+  /** How long faults stay that name no time, in milliseconds. Default: `maxTtlMs`, or for ever. */
+  readonly defaultTtlMs?: number
+  /** Faults that are to stay longer, in milliseconds, are refused. Default: any time is taken. */
+  readonly maxTtlMs?: number
   /** Created before the server answers. */
   readonly proxies?: readonly ProxySpec[]
   /** Whether /metrics has Toxiproxy's per-proxy metrics. Default true. */
@@ -36,17 +41,12 @@ export interface AdminServer {
   /** E.g. `http://127.0.0.1:8474`. */
   readonly url: string
   readonly network: Network
-  /** Removes all faults, closes connections and listeners. */
+  /** Removes all faults, lets answers that are under way finish, closes connections and listeners. */
   close(): Promise<void>
 }
 
 const DEFAULT_HOST = '127.0.0.1'
 const DEFAULT_PORT = 8474
-
-/** Largest request body. A populate of 5,000 proxies is half of it. */
-const BODY_LIMIT_BYTES = 1024 * 1024
-/** A client must have sent its whole request by then. */
-const REQUEST_TIMEOUT_MS = 30_000
 
 /**
  * Starts the admin server with its own network.
@@ -57,27 +57,34 @@ const REQUEST_TIMEOUT_MS = 30_000
 export async function startAdminServer(options: AdminServerOptions = {}): Promise<AdminServer> {
   const { seed, filesDirectory } = options
   const network = new Network({
+    ...limitsOf(options),
     ...(seed !== undefined && { seed }),
     ...(filesDirectory !== undefined && { filesDirectory }),
   })
+  const host = options.host ?? DEFAULT_HOST
+  let app: FastifyInstance | undefined
   try {
     for (const proxy of options.proxies ?? []) await createNamed(network, proxy)
-    const app = await buildAdminApp(network, options)
-    const url = await app.listen({
-      host: options.host ?? DEFAULT_HOST,
+    const started = (app = await buildAdminApp(network, options))
+    const url = await started.listen({
+      host,
       port: options.port ?? DEFAULT_PORT,
       listenTextResolver: (address) => `API at ${address}`,
     })
+    const warning = exposureWarning(host, options)
+    if (warning !== undefined) options.logger?.warn({ host }, warning)
     return {
       url,
       network,
       close: async () => {
+        const closed = started.close() // refuses new faults
         network.heal()
-        await app.close()
+        await closed
         await network.close()
       },
     }
   } catch (error) {
+    await app?.close()
     await network.close()
     throw error
   }
@@ -101,33 +108,23 @@ export async function buildAdminApp(network: Network, options: AdminServerOption
   const app = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }), // one line of ours, below
-    bodyLimit: BODY_LIMIT_BYTES,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    forceCloseConnections: true,
-    routerOptions: { maxParamLength: MAX_NAME_LENGTH * 3 } /* percent-encoded */,
+    ...limitOptions,
+    ...shutdownOptions,
     exposeHeadRoutes: false,
     genReqId: () => randomUUID(),
   })
   app.addHook('onResponse', (request, reply, done) => {
-    const entry = { method: request.method, path: request.url, status: reply.statusCode, durationMs: reply.elapsedTime }
-    if (request.method === 'GET') request.log.debug(entry, 'request')
+    const path = loggedPath(request.url)
+    const entry = { method: request.method, path, status: reply.statusCode, durationMs: reply.elapsedTime }
+    if (request.method === 'GET' || request.method === 'HEAD') request.log.debug(entry, 'request')
     else request.log.info(entry, 'request')
     done()
   })
-  refuseBrowsers(app)
-  app.get('/healthz', () => ({ status: 'ok' }))
-  metricsRoute(app, network, options)
+  await installSecurity(app, options.host ?? DEFAULT_HOST, options)
+  endGracefully(app)
+  const feed = new Feed(network)
+  metricsRoute(app, network, feed, options)
   await app.register(toxiproxyApi, { network })
-  await app.register(
-    (v1, _options, done) => {
-      problemHandlers(v1)
-      proxyRoutes(v1, network)
-      faultRoutes(v1, network)
-      injectionRoutes(v1, network)
-      eventRoutes(v1, network)
-      done()
-    },
-    { prefix: '/v1' },
-  )
+  await app.register(v1Api, { network, feed, prefix: '/v1' })
   return app
 }

@@ -1,8 +1,10 @@
 // Reads request bodies the way Toxiproxy (Go's encoding/json) does: unknown keys are ignored, keys match whatever
 // their case, null keeps the default, integers must be integers. And the shapes that it answers with.
 import type { TObject, TSchema } from '@sinclair/typebox'
+import type { FaultDefinition } from '../proxy/faults/fault.ts'
 import type { FaultAttributes, FaultProxy, InstalledFault } from '../proxy/index.ts'
 import { describeValue, validate } from '../proxy/validate.ts'
+import { JSON_DEPTH_EXPECTED, nestsTooDeeply } from './security/body-limits.ts'
 
 /** An error as Toxiproxy's API reports it: `{ error, status }`. */
 export class ToxiproxyError extends Error {
@@ -27,6 +29,7 @@ type Json = Readonly<Record<string, unknown>>
 export function parseBody(body: unknown): unknown {
   const text = typeof body === 'string' ? body.trim() : ''
   if (text === '') throw badBody('EOF')
+  if (nestsTooDeeply(text)) throw badBody(`expected ${JSON_DEPTH_EXPECTED}, it nests deeper`)
   try {
     return JSON.parse(text)
   } catch (error) {
@@ -133,9 +136,9 @@ export function viewToxic(fault: InstalledFault): ToxicView {
   return { attributes, name, type, stream: direction, toxicity: probability }
 }
 
-/** A toxic is a stream fault. */
-export function isToxic(fault: InstalledFault): boolean {
-  return fault.definition.layer === 'stream'
+/** A toxic is a fault of a direction's bytes, or over UDP of its packets. */
+export function isToxic({ definition }: { readonly definition: FaultDefinition }): boolean {
+  return definition.layer === 'stream' || definition.layer === 'datagram'
 }
 
 function isUpstream(toxic: ToxicView): boolean {

@@ -6,10 +6,12 @@ import {
   InstalledFault,
   isFaultlineError,
   version,
+  type FaultAttributes,
   type FaultlineErrorCode,
   type FaultProxy,
   type Network,
 } from '../proxy/index.ts'
+import type { CheckedSettings } from '../proxy/installed-fault.ts'
 import { Turns } from '../proxy/turns.ts'
 import {
   asObject,
@@ -203,15 +205,14 @@ function createToxic(network: Network, request: FastifyRequest): object {
   if (stream !== 'upstream' && stream !== 'downstream') {
     throw new ToxiproxyError(400, 'stream was invalid, can be either upstream or downstream')
   }
-  const definition = findFaultDefinition(type)
-  if (!definition || definition.layer !== 'stream') throw new ToxiproxyError(400, 'invalid toxic type')
+  const definition = findFaultDefinition(type, proxy.transport)
+  if (!definition || !isToxic({ definition })) throw new ToxiproxyError(400, 'invalid toxic type')
   const name = givenName || `${type}_${stream}`
   if (proxy.fault(name)) throw new ToxiproxyError(409, 'toxic already exists')
-  const toxic = InstalledFault.fromSpec({ type, name, direction: stream })
+  const toxic = InstalledFault.fromSpec({ type, name, direction: stream }, '', undefined, proxy.transport)
   const { attributes, error } = readAttributes(definition.schema, toxic.attributes, given)
   if (error) throw error
-  // Not checked against the schema: Toxiproxy takes any number.
-  toxic.apply({ ...toxic.settings, probability: toxicity, attributes })
+  toxic.apply(settingsOf(toxic, toxicity, attributes))
   proxy.installFault(toxic)
   return viewToxic(toxic)
 }
@@ -222,13 +223,15 @@ function updateToxic(network: Network, request: FastifyRequest): object {
   const { attributes, error } = readAttributes(toxic.definition.schema, toxic.attributes, readKey(body, 'attributes'))
   const probability = readNumber(body, 'toxicity') ?? toxic.probability
   // What could be read takes hold even if something else could not: so does Go's decoder, and clients may rely on it.
-  proxy.applySettings(toxic, {
-    ...toxic.settings,
-    probability: error ? toxic.probability : probability,
-    attributes,
-  })
+  proxy.applySettings(toxic, settingsOf(toxic, error ? toxic.probability : probability, attributes))
   if (error) throw error
   return viewToxic(toxic)
+}
+
+/** Not checked against the schema, as Toxiproxy takes any number; toxics of datagrams, which it has none of, are checked. */
+function settingsOf(toxic: InstalledFault, probability: number, attributes: FaultAttributes): CheckedSettings {
+  if (toxic.definition.layer === 'datagram') return toxic.checkChange({ probability, attributes })
+  return { ...toxic.settings, probability, attributes }
 }
 
 function requireToxic(network: Network, request: FastifyRequest): { proxy: FaultProxy; toxic: InstalledFault } {
@@ -265,11 +268,18 @@ const errorsByCode: Partial<Record<FaultlineErrorCode, ToxiproxyError>> = {
   fault_not_found: new ToxiproxyError(404, 'toxic not found'),
 }
 
+/** Of errors that keep their words; all others are 500, as Toxiproxy answers them. */
+const statusByCode: Partial<Record<FaultlineErrorCode, number>> = {
+  invalid_value: 400,
+  stopped: 423,
+  limit_reached: 429,
+}
+
 function toToxiproxyError(error: unknown, request: FastifyRequest): ToxiproxyError {
   if (error instanceof ToxiproxyError) return error
   const message = error instanceof Error ? error.message : String(error)
   if (isFaultlineError(error)) {
-    return errorsByCode[error.code] ?? new ToxiproxyError(error.code === 'invalid_value' ? 400 : 500, message)
+    return errorsByCode[error.code] ?? new ToxiproxyError(statusByCode[error.code] ?? 500, message)
   }
   const status = (error as { statusCode?: number }).statusCode ?? 500 // Fastify's own, e.g. 413 for the body limit
   if (status >= 500) request.log.error({ err: error }, 'request failed')

@@ -1,18 +1,23 @@
 // What a command is, and how a command line becomes its values. Types of flags are in flags.ts, help text in help.ts.
 import { parseArgs } from 'node:util'
+import { argumentOf, type Argument } from './arguments.ts'
 import { UsageError } from './errors.ts'
 import { toggle, type Flag } from './flags.ts'
-import type { Output } from './output.ts'
+import type { Output, TextStream } from './output.ts'
 import { unknownWord } from './suggest.ts'
 
 export type FlagTable = Readonly<Record<string, Flag<unknown>>>
 
-/** Names of the arguments, as help shows them in capitals, and what they are. All are required. */
-export type ArgumentTable = Readonly<Record<string, string>>
+/** By name, which help shows in capitals, and in the order in which they are typed. */
+export type ArgumentTable = Readonly<Record<string, string | Argument<unknown>>>
 
 /** What a command works with, beside its flags and arguments. */
 export interface Surroundings {
   readonly out: Output
+  /** For what must not get among the output. */
+  readonly stderr: TextStream
+  /** All that there are. */
+  readonly commands: readonly Command[]
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
@@ -23,6 +28,8 @@ export interface CommandDefinition<Flags extends FlagTable, Arguments extends Ar
   /** One word, or a group and a word: `toxic add`. */
   readonly name: string
   readonly alias?: string
+  /** `toxiproxy`: as in Toxiproxy's CLI, over its API. `hidden`: for programs, help does not list it. */
+  readonly kind?: 'toxiproxy' | 'hidden'
   readonly describe: string
   readonly arguments: Arguments
   readonly flags: Flags
@@ -34,9 +41,13 @@ export interface CommandDefinition<Flags extends FlagTable, Arguments extends Ar
   run(values: CommandValues<Flags, Arguments>, surroundings: Surroundings): Promise<void>
 }
 
-export type CommandValues<Flags extends FlagTable, Arguments extends ArgumentTable> = {
+export type FlagValues<Flags extends FlagTable> = {
   readonly [Name in keyof Flags]: Flags[Name] extends Flag<infer Value> ? Value : never
-} & { readonly [Name in keyof Arguments]: string }
+}
+
+export type CommandValues<Flags extends FlagTable, Arguments extends ArgumentTable> = FlagValues<Flags> & {
+  readonly [Name in keyof Arguments]: Arguments[Name] extends Argument<infer Value> ? Value : string
+}
 
 /** A command as the dispatcher sees it. */
 export type Command = Omit<CommandDefinition<FlagTable, ArgumentTable>, 'run'> & {
@@ -64,7 +75,7 @@ export const helpFlag = toggle({ short: 'h', describe: 'Shows this help.' })
 export function readCommandLine(command: Command, argv: readonly string[]): Readonly<Record<string, unknown>> | 'help' {
   const { given, positionals } = collect(command, argv)
   if (given.has('help')) return 'help'
-  const values: Record<string, unknown> = readArguments(command, positionals)
+  const values = readArguments(command, positionals)
   for (const [name, flag] of Object.entries(command.flags)) values[name] = flag.read(given.get(name) ?? [], `--${name}`)
   return values
 }
@@ -140,18 +151,17 @@ function unknownFlag(rawName: string, flags: FlagTable): UsageError {
   return unknownWord(`unknown flag ${rawName}`, `--${rawName.replace(/^-+/, '')}`, known)
 }
 
-function readArguments(command: Command, positionals: readonly string[]): Record<string, string> {
-  const values: Record<string, string> = {}
-  const names = Object.keys(command.arguments)
-  names.forEach((name, index) => {
-    const value = positionals[index]
-    if (value === undefined || value === '') {
-      throw new UsageError(`${name.toUpperCase()}: missing, expected ${command.arguments[name]}`)
-    }
-    values[name] = value
-  })
-  const surplus = positionals[names.length]
+function readArguments(command: Command, positionals: readonly string[]): Record<string, unknown> {
+  const values: Record<string, unknown> = {}
+  let rest = positionals
+  for (const [name, definition] of Object.entries(command.arguments)) {
+    const argument = argumentOf(definition)
+    values[name] = argument.read(rest.slice(0, argument.takes), name.toUpperCase())
+    rest = rest.slice(argument.takes)
+  }
+  const [surplus] = rest
   if (surplus === undefined) return values
+  const names = Object.keys(command.arguments)
   const expected = names.length === 0 ? 'none' : names.join(' ').toUpperCase()
   throw new UsageError(`unexpected argument ${JSON.stringify(surplus)}, expected ${expected}`)
 }

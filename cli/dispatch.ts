@@ -99,7 +99,8 @@ function findCommand(commands: readonly Command[], words: readonly string[]): Fo
   const name = words.slice(0, length).join(' ')
   const command = commands.find((candidate) => candidate.name === name || candidate.alias === name)
   if (command) return { command, argumentsOfIt: words.slice(length) }
-  const known = (inGroup ? groupOf(commands, words[0] ?? '') : commands).map((candidate) => candidate.name)
+  const visible = commands.filter(({ kind }) => kind !== 'hidden')
+  const known = (inGroup ? groupOf(visible, words[0] ?? '') : visible).map((candidate) => candidate.name)
   const help = inGroup ? `${HELP} ${words[0]}` : HELP
   throw unknownWord(`unknown command ${JSON.stringify(name)}`, name, known, help)
 }

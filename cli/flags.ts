@@ -8,6 +8,8 @@ export interface Reader<Value> {
   readonly placeholder: string
   /** What is accepted, in words: "expected …". */
   readonly expected: string
+  /** All that is accepted, where that is a few words. */
+  readonly choices?: readonly string[]
   /** Undefined: not accepted. */
   read(text: string): Value | undefined
 }
@@ -27,6 +29,7 @@ export interface Flag<Value> extends FlagText {
   /** Closes the description in help: `required`, `default 1`. */
   readonly remark: string | undefined
   readonly required: boolean
+  readonly choices?: readonly string[] | undefined
   /** @param texts all that was given, in order; a switch without a value counts as `true` */
   read(texts: readonly string[], name: string): Value
 }
@@ -39,6 +42,7 @@ export function optional<Value>(
     remark: undefined,
     ...text,
     placeholder: reader.placeholder,
+    choices: reader.choices,
     required: false,
     read: (texts, name) => readLast(reader, texts, name),
   }
@@ -48,6 +52,7 @@ export function required<Value>(reader: Reader<Value>, text: FlagText): Flag<Val
   return {
     ...text,
     placeholder: reader.placeholder,
+    choices: reader.choices,
     remark: 'required',
     required: true,
     read: (texts, name) => {
@@ -62,6 +67,7 @@ export function withDefault<Value>(reader: Reader<Value>, value: Value, text: Fl
   return {
     ...text,
     placeholder: reader.placeholder,
+    choices: reader.choices,
     remark: `default ${String(value)}`,
     required: false,
     read: (texts, name) => readLast(reader, texts, name) ?? value,
@@ -73,6 +79,7 @@ export function repeatable<Value>(reader: Reader<Value>, text: FlagText): Flag<r
   return {
     ...text,
     placeholder: reader.placeholder,
+    choices: reader.choices,
     remark: 'repeatable',
     required: false,
     read: (texts, name) => texts.map((given) => readText(reader, given, name)),
@@ -139,6 +146,29 @@ export function integer(minimum = Number.MIN_SAFE_INTEGER, maximum = Number.MAX_
       return value >= minimum && value <= maximum ? value : undefined
     },
   }
+}
+
+/** One of a few words. */
+export function oneOf<const Word extends string>(placeholder: string, words: readonly Word[]): Reader<Word> {
+  return {
+    placeholder,
+    expected: `one of ${words.join(', ')}`,
+    choices: words,
+    read: (given) => words.find((word) => word === given),
+  }
+}
+
+const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+
+/** A time with its unit, read as milliseconds. Without one it would be a guess. */
+export const duration: Reader<number> = {
+  placeholder: 'TIME',
+  expected: 'a time such as 500ms, 30s, 5m or 1h',
+  read: (given) => {
+    const [, count, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(given) ?? []
+    const durationMs = Math.round(Number(count) * (unitMs[unit ?? ''] ?? NaN))
+    return durationMs >= 1 ? durationMs : undefined
+  },
 }
 
 export const port: Reader<number> = { ...integer(0, 65_535), placeholder: 'PORT' }

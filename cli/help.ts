@@ -1,4 +1,5 @@
 // Help texts, made from the commands' own descriptions, so that they can't drift from what the commands do.
+import { argumentOf } from './arguments.ts'
 import { helpFlag, type Command } from './command.ts'
 import type { Flag } from './flags.ts'
 
@@ -12,7 +13,13 @@ export function overview(commands: readonly Command[]): string {
     'Puts network faults between services: a proxy server that replaces Toxiproxy, and the commands to drive it.',
     '',
     'Commands:',
-    ...columns([...commands.map(commandRow), ['help [COMMAND]', 'Shows the help of a command.']]),
+    ...columns([
+      ...commands.filter(({ kind }) => kind === undefined).map(commandRow),
+      ['help [COMMAND]', 'Shows the help of a command.'],
+    ]),
+    '',
+    "Commands of Toxiproxy's CLI, which work with its server, too:",
+    ...columns(commands.filter(({ kind }) => kind === 'toxiproxy').map(commandRow)),
     '',
     'Flags:',
     ...columns([
@@ -31,9 +38,9 @@ export function groupHelp(group: string, commands: readonly Command[]): string {
 export async function commandHelp(command: Command): Promise<string> {
   const flags = Object.entries<Flag<unknown>>({ ...command.flags, help: helpFlag })
   const inUsage = flags.filter(([, flag]) => flag.required).map(([name, flag]) => `--${name} ${flag.placeholder}`)
-  const argumentRows = Object.entries(command.arguments).map(([name, text]): Row => [
+  const argumentRows = Object.entries(command.arguments).map(([name, definition]): Row => [
     name.toUpperCase(),
-    capitalised(text),
+    capitalised(argumentOf(definition).describe),
   ])
   const notes = [
     ...(command.alias === undefined ? [] : [`Also: faultline ${command.alias}`]),
@@ -57,7 +64,10 @@ function commandRow(command: Command): Row {
 
 /** Name and arguments. */
 function synopsis(command: Command): string {
-  return [command.name, ...Object.keys(command.arguments).map((name) => name.toUpperCase())].join(' ')
+  const words = Object.entries(command.arguments).map(([name, definition]) =>
+    argumentOf(definition).synopsis(name.toUpperCase()),
+  )
+  return [command.name, ...words].join(' ')
 }
 
 function flagRow([name, flag]: [string, Flag<unknown>]): Row {

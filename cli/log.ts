@@ -1,7 +1,8 @@
-// The log of `faultline serve`: JSON lines on stdout, as many as LOG_LEVEL lets through.
-import { pino, type Logger } from 'pino'
+// The log of `faultline serve` on stdout: JSON lines, on a terminal lines for people; as many as LOG_LEVEL lets through.
+import { pino, type DestinationStream, type Logger } from 'pino'
 import type { Surroundings } from './command.ts'
 import { readText, type Reader } from './flags.ts'
+import type { Output } from './output.ts'
 
 /** Toxiproxy's names of levels, and pino's for the same. */
 const levels: Readonly<Record<string, string>> = {
@@ -31,7 +32,7 @@ const level: Reader<string> = {
 const MAX_BUFFERED_BYTES = 16 * 1024 * 1024
 
 /** @throws UsageError for a LOG_LEVEL that there is not */
-export function createLogger(env: Surroundings['env']): Logger {
+export async function createLogger(out: Output, env: Surroundings['env']): Promise<Logger> {
   const options = {
     level: readText(level, env['LOG_LEVEL'] || 'info', 'LOG_LEVEL'),
     base: null,
@@ -39,5 +40,20 @@ export function createLogger(env: Surroundings['env']): Logger {
     formatters: { level: (label: string) => ({ level: label }) },
   }
   // Not sync: a reader of the log that stops reading must not stop the proxies. What is buffered is written on exit.
-  return pino(options, pino.destination({ dest: 1, sync: false, maxLength: MAX_BUFFERED_BYTES }))
+  const stdout = pino.destination({ dest: 1, sync: false, maxLength: MAX_BUFFERED_BYTES })
+  return pino(options, out.isScreen ? await prettyLines(stdout, out.isColoured) : stdout)
+}
+
+/** `14:03:59.123 INFO: faultline started {"port":8474}`, the time as where the terminal is. */
+async function prettyLines(destination: DestinationStream, colorize: boolean): Promise<DestinationStream> {
+  const { default: pretty } = await import('pino-pretty')
+  return pretty({
+    destination,
+    colorize,
+    singleLine: true,
+    translateTime: 'SYS:HH:MM:ss.l',
+    levelKey: 'level',
+    // Names of the levels are labels here, not numbers.
+    ignore: 'reqId',
+  })
 }

@@ -3,6 +3,9 @@
 /** As much of a stream as printing needs. */
 export interface TextStream {
   readonly isTTY?: boolean
+  /** Of a terminal, in characters. */
+  readonly columns?: number
+  readonly rows?: number
   write(text: string): unknown
 }
 
@@ -17,12 +20,33 @@ const COLUMN_GAP = '  '
 
 export class Output {
   readonly #stream: TextStream
+  readonly #isScreen: boolean
   readonly #coloured: boolean
 
   constructor(stream: TextStream, env: Readonly<Record<string, string | undefined>>) {
     this.#stream = stream
     // https://no-color.org: any value but the empty one.
-    this.#coloured = stream.isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb'
+    this.#isScreen = stream.isTTY === true && env['TERM'] !== 'dumb'
+    this.#coloured = this.#isScreen && !env['NO_COLOR']
+  }
+
+  /** Whether people watch, on something whose cursor can be moved. */
+  get isScreen(): boolean {
+    return this.#isScreen
+  }
+
+  get isColoured(): boolean {
+    return this.#coloured
+  }
+
+  /** In characters. Default 80 × 24, as terminals have been since the VT100. */
+  get size(): { readonly columns: number; readonly rows: number } {
+    return { columns: this.#stream.columns || 80, rows: this.#stream.rows || 24 }
+  }
+
+  /** As it is, control characters included. */
+  write(text: string): void {
+    this.#stream.write(text)
   }
 
   line(text = ''): void {
@@ -38,18 +62,22 @@ export class Output {
     return this.#coloured ? `\u001b[${codes[style]}m${text}\u001b[0m` : text
   }
 
-  /** Each column as wide as its widest cell. */
   table(rows: readonly (readonly Cell[])[], indent = ''): void {
+    for (const line of this.tableLines(rows)) this.line(indent + line)
+  }
+
+  /** Each column as wide as its widest cell. */
+  tableLines(rows: readonly (readonly Cell[])[]): string[] {
     const widths: number[] = []
     for (const row of rows) {
       row.forEach((cell, column) => {
         widths[column] = Math.max(widths[column] ?? 0, widthOf(textOf(cell)))
       })
     }
-    for (const row of rows) {
+    return rows.map((row) => {
       const cells = row.map((cell, column) => this.#cell(cell, column === row.length - 1 ? 0 : (widths[column] ?? 0)))
-      this.line(indent + cells.join(COLUMN_GAP))
-    }
+      return cells.join(COLUMN_GAP)
+    })
   }
 
   #cell(cell: Cell, width: number): string {

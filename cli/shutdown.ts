@@ -26,6 +26,13 @@ export async function runUntilSignal(
   await running.close()
 }
 
+/** For commands that just listen: aborts on SIGINT or SIGTERM. */
+export function abortOnSignal(): AbortSignal {
+  const controller = new AbortController()
+  void nextSignal().then(() => controller.abort())
+  return controller.signal
+}
+
 function giveUpAfter(deadlineMs: number): void {
   const timer = setTimeout(() => {
     process.stderr.write(`faultline: could not stop within ${deadlineMs / 1000} s, giving up\n`)

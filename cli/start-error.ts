@@ -22,6 +22,7 @@ export interface StartContext {
 /** What to report for an error of startAdminServer. */
 export function toStartError(error: unknown, { api, apiHint, proxies }: StartContext): unknown {
   if (isFaultlineError(error)) {
+    if (/^(?:auditLog|allowedHosts)\b/.test(error.field ?? '')) return new CommandError(error.message, { cause: error })
     const message = `${proxies}: ${error.message}`
     return error.code === 'listen_failed'
       ? new CommandError(message, { cause: error })

@@ -1,60 +1,69 @@
 // What the CLI knows of toxics, from the registry of faults. Imported when it is needed: the schemas load slowly.
-import type { TObject, TSchema } from '@sinclair/typebox'
+import type { TObject } from '@sinclair/typebox'
 import { isFaultlineError } from '../proxy/errors.ts'
-import type { FaultDefinition } from '../proxy/faults/fault.ts'
+import { isToxic } from '../admin/toxiproxy-json.ts'
+import type { FaultDefinition, Transport } from '../proxy/faults/fault.ts'
 import { faultTypes, findFaultDefinition } from '../proxy/faults/registry.ts'
-import { describeSchema, validate } from '../proxy/validate.ts'
+import { validate } from '../proxy/validate.ts'
 import { UsageError } from './errors.ts'
+import { describeProperties } from './fault-reference.ts'
+import { TRANSPORTS } from './fault-schemas.ts'
 import type { Attribute } from './toxic-flags.ts'
 import { unknownWord } from './suggest.ts'
 
 /**
- * Checks attributes against the type's schema, because Toxiproxy's API ignores those that it does not know. A type
- * that only the server knows is left to the server.
+ * Checks attributes against the type's schema, because Toxiproxy's API ignores those that it does not know. Which of two
+ * types of the same name is meant, and what a type is that only the server knows, is left to the server.
  *
  * @throws UsageError
  */
 export function checkAttributes(type: string, attributes: readonly Attribute[]): Record<string, unknown> {
   const given = Object.fromEntries(attributes)
-  const definition = toxicDefinition(type)
-  if (!definition) return given
+  const problems = TRANSPORTS.flatMap((transport) => {
+    const definition = toxicDefinition(type, transport)
+    return definition ? [problemOf(definition, given)] : []
+  })
+  if (problems[0] === undefined || problems.includes(undefined)) return given
+  throw new UsageError(`--attribute ${problems[0]}`)
+}
+
+/** What is wrong with attributes, in words. */
+function problemOf(definition: FaultDefinition, given: object): string | undefined {
   try {
     validate(definition.schema, given)
-    return given
+    return undefined
   } catch (error) {
-    if (isFaultlineError(error)) throw new UsageError(`--attribute ${error.message}`)
+    if (isFaultlineError(error)) return error.message
     throw error
   }
 }
 
 /** For a type that the server has refused. */
 export function unknownType(type: string): UsageError {
-  const known = toxicTypes().map((definition) => definition.type)
-  return unknownWord(`--type: unknown toxic ${JSON.stringify(type)}`, type, known)
+  const known = TRANSPORTS.flatMap(toxicTypes).map((definition) => definition.type)
+  return unknownWord(`--type: unknown toxic ${JSON.stringify(type)}`, type, [...new Set(known)])
 }
 
 /** The types and their attributes, for help. */
 export function describeToxics(): string {
-  const lines = ['Types and their attributes:']
-  for (const { type, describe, schema } of toxicTypes()) {
+  const ofStreams = ['Types and their attributes:', ...describeTypes('tcp')]
+  return [...ofStreams, '', 'On a proxy with protocol udp:', ...describeTypes('udp')].join('\n')
+}
+
+function describeTypes(transport: Transport): string[] {
+  const lines: string[] = []
+  for (const { type, describe, schema } of toxicTypes(transport)) {
     lines.push('', `  ${type}: ${describe}`)
-    for (const [name, property] of Object.entries((schema as TObject).properties)) {
-      lines.push(`    ${`${name}=`.padEnd(18)}${describeAttribute(property)}`)
-    }
+    lines.push(...describeProperties(schema as TObject, '    '))
   }
-  return lines.join('\n')
+  return lines
 }
 
-function describeAttribute(property: TSchema): string {
-  return `${property.description ?? ''} (${describeSchema(property)}; default ${String(property['default'])})`
+function toxicTypes(transport: Transport): FaultDefinition[] {
+  return faultTypes(transport).flatMap((type) => toxicDefinition(type, transport) ?? [])
 }
 
-/** A toxic is a stream fault. */
-function toxicTypes(): FaultDefinition[] {
-  return faultTypes().flatMap((type) => toxicDefinition(type) ?? [])
-}
-
-function toxicDefinition(type: string): FaultDefinition | undefined {
-  const definition = findFaultDefinition(type)
-  return definition?.layer === 'stream' ? definition : undefined
+function toxicDefinition(type: string, transport: Transport): FaultDefinition | undefined {
+  const definition = findFaultDefinition(type, transport)
+  return definition && isToxic({ definition }) ? definition : undefined
 }

@@ -16,6 +16,11 @@ export type FaultlineErrorCode =
   | 'stopped' // the emergency stop is on: nothing may act until it is taken back
   | 'lease_not_found' // no such lease, or it has ended
   | 'limit_reached' // as many as there may be
+  | 'unknown_stressor_type' // no such stressor in the registry
+  | 'stressor_exists' // the name is taken
+  | 'stressor_not_found'
+  | 'stressor_refused' // the machine can't bear it, or the platform lacks what makes it safe
+  | 'stressor_failed' // its process could not do what it should
 
 export interface FaultlineErrorDetails {
   /** Path of the field that is wrong, e.g. `attributes.latency`. */

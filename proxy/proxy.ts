@@ -186,28 +186,37 @@ export class FaultProxy implements CarrierHost {
   /**
    * Changes listen address, upstream or enabled state. A changed address restarts the proxy and drops its connections.
    *
-   * @throws FaultlineError `invalid_address` before anything is changed; `listen_failed` when it could not be started
-   * again: then it is disabled, with the new addresses
+   * @throws FaultlineError `invalid_address`, `listen_failed`; then it is as it was, but for connections that a new address
+   * has cost
    */
   update(change: ProxyChange): Promise<void> {
     return this.#turns.run(async () => {
       const valid = validate(proxyChangeSchema, change)
       const { listen = this.#listen, upstream = this.#upstream, enabled = this.enabled } = valid
       const moved = await this.#listensElsewhere(listen)
-      const before = this.#describe()
+      const before = { listen: this.#listen, upstream: this.#upstream, enabled: this.enabled }
+      const described = this.#describe()
       try {
         if (moved || upstream !== this.#upstream) {
           await this.#stop()
-          this.#listen = listen
-          this.#upstream = upstream
-          this.#upstreamAddress = parseUpstream(upstream)
+          this.#address(listen, upstream)
         }
         await (enabled ? this.#start() : this.#stop())
+      } catch (error) {
+        this.#address(before.listen, before.upstream)
+        if (before.enabled) await this.#start()
+        throw error
       } finally {
         const after = this.#describe()
-        if (!isDeepStrictEqual(before, after)) this.announce('proxy_changed', after)
+        if (!isDeepStrictEqual(described, after)) this.announce('proxy_changed', after)
       }
     })
+  }
+
+  #address(listen: string, upstream: string): void {
+    this.#listen = listen
+    this.#upstream = upstream
+    this.#upstreamAddress = parseUpstream(upstream)
   }
 
   #describe(): InjectionDetail {

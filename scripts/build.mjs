@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { writeConfigSchema } from './config-schema.mjs'
 
 const root = join(import.meta.dirname, '..')
 const typescript = createRequire(import.meta.url).resolve('typescript/package.json')
@@ -16,3 +17,4 @@ for (const project of ['tsconfig.esm.json', 'tsconfig.cjs.json']) {
 // Without this, Node would read dist/cjs as ES modules (the package is type: module).
 writeFileSync(join(root, 'dist', 'cjs', 'package.json'), '{ "type": "commonjs" }\n')
 chmodSync(join(root, 'dist', 'esm', 'cli', 'main.js'), 0o755)
+await writeConfigSchema()

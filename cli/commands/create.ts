@@ -6,6 +6,7 @@ import { printable } from '../output.ts'
 
 export const create = defineCommand({
   name: 'create',
+  kind: 'toxiproxy',
   describe: 'Creates a proxy, and starts it.',
   arguments: { name: 'the name of the new proxy' },
   flags: {
@@ -15,8 +16,8 @@ export const create = defineCommand({
     ...apiFlags,
   },
   example: 'create redis --listen 127.0.0.1:26379 --upstream 127.0.0.1:6379',
-  async run({ name, listen, upstream, disabled, host, json }, { out, env }) {
-    const proxy = await callServer(host, env, (client) =>
+  async run({ name, listen, upstream, disabled, json, ...server }, { out, env }) {
+    const proxy = await callServer(server, env, (client) =>
       client.createProxy({ name, listen, upstream, enabled: !disabled }),
     )
     if (json) out.json(proxy)

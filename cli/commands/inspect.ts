@@ -6,12 +6,13 @@ import { attributesText, stateCell } from '../views.ts'
 
 export const inspect = defineCommand({
   name: 'inspect',
+  kind: 'toxiproxy',
   describe: 'Shows a proxy and its toxics.',
   arguments: { name: 'the name of the proxy' },
   flags: apiFlags,
   example: 'inspect redis',
-  async run({ name, host, json }, { out, env }) {
-    const proxy = await callServer(host, env, (client) => client.proxy(name))
+  async run({ name, json, ...server }, { out, env }) {
+    const proxy = await callServer(server, env, (client) => client.proxy(name))
     if (json) {
       out.json(proxy)
       return

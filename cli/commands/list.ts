@@ -6,12 +6,13 @@ import { stateCell } from '../views.ts'
 
 export const list = defineCommand({
   name: 'list',
+  kind: 'toxiproxy',
   describe: 'Shows all proxies.',
   arguments: {},
   flags: apiFlags,
   example: 'list',
-  async run({ host, json }, { out, env }) {
-    const proxies = await callServer(host, env, (client) => client.proxies())
+  async run({ json, ...server }, { out, env }) {
+    const proxies = await callServer(server, env, (client) => client.proxies())
     if (json) {
       out.json(proxies)
       return

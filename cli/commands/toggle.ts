@@ -5,12 +5,13 @@ import { printable } from '../output.ts'
 
 export const toggleProxy = defineCommand({
   name: 'toggle',
+  kind: 'toxiproxy',
   describe: 'Disables a proxy, which closes its connections, or enables a disabled one.',
   arguments: { name: 'the name of the proxy' },
   flags: apiFlags,
   example: 'toggle redis',
-  async run({ name, host, json }, { out, env }) {
-    const proxy = await callServer(host, env, async (client) => {
+  async run({ name, json, ...server }, { out, env }) {
+    const proxy = await callServer(server, env, async (client) => {
       const { enabled } = await client.proxy(name)
       return client.updateProxy(name, { enabled: !enabled })
     })

@@ -9,6 +9,7 @@ import { toxicText } from '../views.ts'
 
 export const toxicAdd = defineCommand({
   name: 'toxic add',
+  kind: 'toxiproxy',
   describe: 'Adds a toxic to a proxy, also on open connections.',
   arguments: { proxy: 'the name of the proxy' },
   flags: {
@@ -27,13 +28,13 @@ export const toxicAdd = defineCommand({
   },
   example: 'toxic add redis --type latency --attribute latency=1000 --attribute jitter=50',
   notes: async () => (await import('../toxics.ts')).describeToxics(),
-  async run({ proxy, type, name, attribute, toxicity, upstream, downstream, host, json }, { out, env }) {
+  async run({ proxy, type, name, attribute, toxicity, upstream, downstream, json, ...server }, { out, env }) {
     if (upstream && downstream) throw new UsageError('--upstream and --downstream: expected one of them, got both')
     const { checkAttributes, unknownType } = await import('../toxics.ts')
     const attributes = checkAttributes(type, attribute)
     const stream = upstream ? 'upstream' : 'downstream'
     const newToxic = { type, stream, toxicity, attributes, ...(name !== undefined && { name }) }
-    const toxic = await callServer(host, env, async (client) => {
+    const toxic = await callServer(server, env, async (client) => {
       try {
         return await client.addToxic(proxy, newToxic)
       } catch (error) {

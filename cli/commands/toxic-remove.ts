@@ -8,6 +8,7 @@ import { TOXIC_NAME_ALIAS } from '../toxic-flags.ts'
 export const toxicRemove = defineCommand({
   name: 'toxic remove',
   alias: 'toxic delete', // Toxiproxy's CLI has both
+  kind: 'toxiproxy',
   describe: 'Removes a toxic; what it held back goes on at once.',
   arguments: { proxy: 'the name of the proxy' },
   flags: {
@@ -15,8 +16,8 @@ export const toxicRemove = defineCommand({
     ...apiFlags,
   },
   example: 'toxic remove redis --name latency_downstream',
-  async run({ proxy, name, host, json }, { out, env }) {
-    await callServer(host, env, (client) => client.removeToxic(proxy, name))
+  async run({ proxy, name, json, ...server }, { out, env }) {
+    await callServer(server, env, (client) => client.removeToxic(proxy, name))
     if (json) out.json({ removed: name, proxy }) // the API's own answer is empty, which is not JSON
     else out.line(printable(`Removed from proxy ${proxy}: ${name}`))
   },

@@ -10,6 +10,7 @@ import { toxicText } from '../views.ts'
 
 export const toxicUpdate = defineCommand({
   name: 'toxic update',
+  kind: 'toxiproxy',
   describe: 'Changes attributes or toxicity of a toxic; what is not named stays.',
   arguments: { proxy: 'the name of the proxy' },
   flags: {
@@ -19,12 +20,12 @@ export const toxicUpdate = defineCommand({
     ...apiFlags,
   },
   example: 'toxic update redis --name latency_downstream --attribute latency=200',
-  async run({ proxy, name, attribute, toxicity, host, json }, { out, env }) {
+  async run({ proxy, name, attribute, toxicity, json, ...server }, { out, env }) {
     if (attribute.length === 0 && toxicity === undefined) {
       throw new UsageError('nothing to change: expected --attribute or --toxicity')
     }
     const { checkAttributes } = await import('../toxics.ts')
-    const toxic = await callServer(host, env, async (client) => {
+    const toxic = await callServer(server, env, async (client) => {
       const present = findToxic(await client.proxy(proxy), name)
       const attributes = present ? checkAttributes(present.type, attribute) : {} // without it, the server says so
       return client.updateToxic(proxy, name, { attributes, ...(toxicity !== undefined && { toxicity }) })

@@ -58,10 +58,9 @@ test('fields that mean nothing are warned of, with a suggestion', async () => {
 describe('a broken file is refused, saying where and what was expected', () => {
   const proxy = '"name": "a", "upstream": "x:1"'
   test.each([
-    ['', /line 1 column 1: expected JSON/],
-    ['[\n  { "name": }\n]', /line 2 column 13: expected JSON, got ValueExpected/],
-    ['{}', /expected an array of proxies, got {}/],
-    ['[5]', /\[0\]: expected an object, got 5/],
+    ['[{', /config\.json:1:3: expected JSON: Flow map/],
+    ['[\n  { "name": }\n]', /config\.json:2:13: \[0\]\.name: expected a non-empty string, got null/],
+    ['[5]', /config\.json:1:2: \[0\]: expected an object, got 5/],
     ['[{ "upstream": "x:1" }]', /\[0\]\.name: expected a non-empty string, got nothing/],
     ['[{ "name": "a" }]', /\[0\]\.upstream: expected a non-empty string, got nothing/],
     [`[{ ${proxy} }, { ${proxy} }]`, /\[1\]\.name: expected a name that is not taken, got "a"/],
@@ -83,7 +82,7 @@ describe('a broken file is refused, saying where and what was expected', () => {
     ],
     [
       `[{ ${proxy}, "toxics": [{ "type": "latency", "attributes": { "latency": "1s" } }] }]`,
-      /attributes\.latency: expected an integer ≥ 0, got "1s"/,
+      /config\.json:1:95: \[0\]\.toxics\[0\]\.attributes\.latency: expected an integer ≥ 0, got "1s"/,
     ],
   ])('%s', async (text, message) => {
     await expect(load(text)).rejects.toThrow(message)

@@ -226,7 +226,7 @@ describe('bad input', () => {
     ['GET', '/v1/injections?limit=0', undefined, 400, 'invalid_value', 'limit'],
     ['GET', '/v1/injections?proxi=p', undefined, 400, 'unknown_field', 'proxi'],
     ['GET', '/v1/nope', undefined, 404, 'route_not_found', undefined],
-    ['PUT', '/v1/proxies', {}, 404, 'route_not_found', undefined],
+    ['PUT', '/v1/proxies', {}, 405, 'method_not_allowed', 'method'],
   ]
 
   test.each(cases)('%s %s %j: %i %s', async (method, url, body, status, code, field) => {

@@ -1,19 +1,19 @@
 // Help: for the program, for a group, for each command, and always made from the table of commands.
 import { describe, expect, test } from 'vitest'
 import { commands } from '../../cli/commands/registry.ts'
-import { faultline } from './support.ts'
+import { inProcess } from './support.ts'
 
 async function help(...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await faultline(args)
+  const { code, stdout, stderr } = await inProcess(args)
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   return stdout
 }
 
 test.each([['help'], ['--help'], ['-h']])('faultline %s lists all commands', async (...args) => {
   const text = await help(...args)
-  for (const { name, describe: description } of commands) {
-    expect(text).toContain(`  ${name} `)
-    expect(text).toContain(description)
+  for (const { name, describe: description, kind } of commands) {
+    expect(text.includes(`  ${name} `)).toBe(kind !== 'hidden')
+    expect(text.includes(description)).toBe(kind !== 'hidden')
   }
 })
 
@@ -26,7 +26,7 @@ test.each([
   expect(text.match(/toxic (?:add|update|remove) PROXY/g)).toHaveLength(3)
 })
 
-describe.concurrent('every command', () => {
+describe('every command', () => {
   test.each(commands.map((command) => [command.name, command] as const))('%s has help', async (name, command) => {
     const text = await help(...name.split(' '), '--help')
     expect(text).toMatch(new RegExp(`^Usage: faultline ${name} `))
@@ -37,14 +37,16 @@ describe.concurrent('every command', () => {
       expect(line).toContain(description)
       if (remark !== undefined) expect(line).toContain(remark)
     }
+    for (const argument of Object.keys(command.arguments)) expect(text).toMatch(`\n  ${argument.toUpperCase()}  `)
     expect(text).toBe(await help('help', ...name.split(' ')))
   })
 
   test.each(commands.map((command) => [command.name, command] as const))(
     '%s has an example that is right',
-    async (_name, command) => {
-      // --help after it: the example is read, not run.
-      await help(...command.example.split(' '), '--help')
+    async (name, command) => {
+      // With --help in it the example is read, not run.
+      const words = command.example.split(' ')
+      await help(...words.slice(0, name.split(' ').length), '--help', ...words.slice(name.split(' ').length))
     },
   )
 })

@@ -112,12 +112,12 @@ describe.concurrent('the configuration file', () => {
   })
 
   test.each([
-    ['that is not JSON', '[{', /--config: .*json: line 1 column 3/],
-    ['that is no array', {}, /expected an array of proxies/],
+    ['that is not JSON', '[{', /--config: .*json:1:3: expected JSON/],
+    ['with fields that there are not', { proxis: {} }, /json:1:2: proxis: unknown field.*did you mean "proxies"/],
     [
       'with a wrong type',
       [{ name: 'a', upstream: 5 }],
-      /--config .*json: \[0\]\.upstream: expected a non-empty string/,
+      /--config: .*json:1:25: \[0\]\.upstream: expected a non-empty string/,
     ],
     ['with an unknown toxic', [{ name: 'a', upstream: 'x:1', toxics: [{ type: 'lag' }] }], /\[0\]\.toxics\[0\]\.type/],
     ['with a bad address', [{ name: 'a', upstream: 'x:1', listen: 'nonsense' }], /nonsense: missing port/],

@@ -60,13 +60,6 @@ test('an update with a listen address that is none changes nothing', async () =>
   await server.untilBytes(10)
 })
 
-test('a listen address that is taken leaves the proxy disabled, with the new address', async () => {
-  await using proxied = await startProxied()
-  expect(await codeOf(proxied.proxy.update({ listen: proxied.upstream.address }))).toBe('listen_failed')
-  expect(proxied.proxy.enabled).toBe(false)
-  expect(proxied.proxy.listen).toBe(proxied.upstream.address)
-})
-
 test('commands given at once are carried out one after the other', async () => {
   await using proxied = await startProxied()
   const { proxy } = proxied
@@ -125,4 +118,15 @@ test('reset heals and enables every proxy, and tells if one could not be', async
   expect(await codeOf(proxied.network.reset())).toBe('listen_failed')
   expect([...proxied.proxy.faults]).toEqual([])
   expect(proxied.proxy.enabled).toBe(true)
+})
+
+test('a new address that can not be had leaves the proxy where it was', async () => {
+  await using proxied = await startProxied()
+  await using other = await RawServer.start()
+  const { proxy } = proxied
+  const { listen, upstream } = proxy
+  const change = proxy.update({ listen: other.address, upstream: '127.0.0.1:1' })
+  await expect(change).rejects.toThrow('address already in use')
+  expect([proxy.listen, proxy.upstream, proxy.enabled]).toEqual([listen, upstream, true])
+  await proxied.connect()
 })

@@ -118,7 +118,8 @@ export class GuideRun implements AsyncDisposable {
     const api = this.#ports.get('8474')
     return text
       .replaceAll(/\b\d{4,5}\b/g, (number) => this.#ports.get(number) ?? number)
-      .replace(/^npx faultline serve/, `node ${MAIN} serve --port ${api}`)
+      .replace(/^npx faultline serve/, `npx faultline serve --port ${api}`)
+      .replaceAll(/\bnpx faultline\b/g, `node ${MAIN}`)
   }
 
   /** With the ports of the guide. */
@@ -149,6 +150,7 @@ export class GuideRun implements AsyncDisposable {
       PATH: `${dirname(process.execPath)}${delimiter}${process.env['PATH']}`,
       HOME: this.#folder,
       LC_ALL: 'C',
+      FAULTLINE_URL: `http://127.0.0.1:${this.#ports.get('8474')}`,
     }
     return { cwd: this.#folder, env, stdio: ['ignore', 'pipe', 'ignore'] as ['ignore', 'pipe', 'ignore'] }
   }

@@ -154,7 +154,7 @@ test('a user whose fault can not act is told by events, counters and the API', a
   expect(proxied.proxy.fault('failing')?.injections).toBe(0)
 
   const app = await buildAdminApp(proxied.network)
-  const events = (await app.inject('/v1/events?proxy=pg')).json<{ events: unknown[] }>()
+  const events = (await app.inject('/v1/events?proxy=pg&types=opaque,fault_not_applied')).json<{ events: unknown[] }>()
   expect(events.events).toMatchObject([
     { type: 'opaque', proxy: 'pg', connection: 1, detail: { protocol: 'postgres', reason: 'TLS' } },
     {

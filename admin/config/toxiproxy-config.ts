@@ -1,12 +1,11 @@
-// The configuration file in Toxiproxy's JSON form: an array of proxies, as for POST /populate, each with its toxics.
-import { readFile } from 'node:fs/promises'
-import { parse, printParseErrorCode, type ParseError } from 'jsonc-parser'
-import { FaultlineError, InstalledFault, type FaultSpec, type ProxySpec } from '../proxy/index.ts'
-import { nearest } from '../proxy/nearest.ts'
-import { parseAddress } from '../proxy/address.ts'
-import { describeValue, joinPath } from '../proxy/validate.ts'
+// A configuration in Toxiproxy's form: an array of proxies, as for POST /populate, each with its toxics.
+import { FaultlineError, InstalledFault, type FaultSpec, type ProxySpec } from '../../proxy/index.ts'
+import { parseAddress } from '../../proxy/address.ts'
+import { nearest } from '../../proxy/nearest.ts'
+import { describeValue, joinPath } from '../../proxy/validate.ts'
 
-export interface LoadedConfig {
+export interface ToxiproxyConfig {
+  /** Every fault has its name. */
   readonly proxies: readonly ProxySpec[]
   /** Fields that mean nothing here. Toxiproxy ignores them silently; a typo should be seen. */
   readonly warnings: readonly string[]
@@ -15,29 +14,9 @@ export interface LoadedConfig {
 const PROXY_FIELDS = ['name', 'listen', 'upstream', 'enabled', 'toxics']
 const TOXIC_FIELDS = ['name', 'type', 'stream', 'toxicity', 'attributes']
 
-/**
- * Reads and checks a configuration file.
- *
- * @throws FaultlineError naming the field and what was expected, or the line and column where it is not JSON
- */
-export async function loadConfig(path: string): Promise<LoadedConfig> {
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new FaultlineError('invalid_value', `config: expected a readable file, ${reason}`, {
-      field: 'config',
-      cause: error,
-    })
-  }
-  return parseConfig(text, path)
-}
-
-function parseConfig(text: string, path: string): LoadedConfig {
+/** @throws FaultlineError naming the field and what was expected */
+export function readToxiproxyConfig(document: readonly unknown[]): ToxiproxyConfig {
   const warnings: string[] = []
-  const document = parseJson(text, path)
-  if (!Array.isArray(document)) throw invalid(path, 'an array of proxies', document)
   const names = new Set<string>()
   const proxies = document.map((value: unknown, index) => {
     const field = `[${index}]`
@@ -47,21 +26,6 @@ function parseConfig(text: string, path: string): LoadedConfig {
     return proxy
   })
   return { proxies, warnings }
-}
-
-function parseJson(text: string, path: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    // Node's message often has no position, so a second parser looks for the place.
-    const errors: ParseError[] = []
-    parse(text, errors, { disallowComments: true, allowEmptyContent: false })
-    const { offset, error } = errors[0] ?? { offset: 0, error: 0 }
-    const before = text.slice(0, offset).split('\n')
-    const place = `line ${before.length} column ${(before.at(-1)?.length ?? 0) + 1}`
-    const message = `${path}: ${place}: expected JSON, got ${error === 0 ? 'something else' : printParseErrorCode(error)}`
-    throw new FaultlineError('invalid_value', message, { field: path, expected: 'JSON' })
-  }
 }
 
 function readProxy(value: unknown, field: string, warnings: string[]): ProxySpec {
@@ -86,8 +50,7 @@ function readToxic(value: unknown, field: string, warnings: string[]): FaultSpec
     probability: toxicity ?? 1,
     attributes: attributes ?? {},
   } as FaultSpec
-  InstalledFault.fromSpec(spec, field)
-  return spec
+  return { ...spec, name: InstalledFault.fromSpec(spec, field).name }
 }
 
 function readObject(

@@ -1,0 +1,188 @@
+// Drives a running server over our own API, /v1.
+import type { Dispatcher } from 'undici'
+import type { FaultChange, FaultSpec, ProxyChange, ProxySpec } from '../../proxy/index.ts'
+import type { PartitionSpec } from '../../proxy/partition.ts'
+import { readFeed, type FeedOptions } from './feed.ts'
+import { Transport, type AdminClientOptions } from './transport.ts'
+import {
+  isAnything,
+  isEventList,
+  isFault,
+  isListIn,
+  isPartition,
+  isProxy,
+  type FaultView,
+  type EventList,
+  type FeedEntryView,
+  type PartitionView,
+  isStatus,
+  type ProxyView,
+  type StatusView,
+} from './v1-answers.ts'
+
+type Check<Answer> = (value: unknown) => value is Answer
+
+export interface EventQuery {
+  readonly types: readonly string[]
+  readonly proxy: string | undefined
+  readonly limit: number
+}
+
+const areProxies = isListIn('proxies', isProxy)
+const areFaults = isListIn('faults', isFault)
+const arePartitions = isListIn('partitions', isPartition)
+
+/**
+ * Every method throws an {@link AdminClientError}.
+ *
+ * @example
+ * const client = new V1Client('http://127.0.0.1:8474')
+ * await client.addFault('db', { type: 'latency', attributes: { latency: 500 }, ttlMs: 60_000 })
+ * await client.heal()
+ * await client.close()
+ */
+export class V1Client {
+  /** The server's URL, without a slash at the end. */
+  readonly url: string
+  readonly #transport: Transport
+
+  constructor(url?: string, options?: AdminClientOptions) {
+    this.#transport = new Transport(url, options)
+    this.url = this.#transport.url
+  }
+
+  // ---- proxies and faults ------------------------------------------------------------------------------------------
+
+  async proxies(): Promise<readonly ProxyView[]> {
+    return (await this.#call('GET', '/v1/proxies', areProxies)).proxies
+  }
+
+  proxy(name: string): Promise<ProxyView> {
+    return this.#call('GET', proxyPath(name), isProxy)
+  }
+
+  createProxy(spec: ProxySpec): Promise<ProxyView> {
+    return this.#call('POST', '/v1/proxies', isProxy, spec)
+  }
+
+  /** A changed address restarts the proxy and drops its connections. */
+  updateProxy(name: string, change: ProxyChange): Promise<ProxyView> {
+    return this.#call('PATCH', proxyPath(name), isProxy, change)
+  }
+
+  async removeProxy(name: string): Promise<void> {
+    await this.#call('DELETE', proxyPath(name), isAnything)
+  }
+
+  /** Of all proxies. */
+  async faults(): Promise<readonly FaultView[]> {
+    return (await this.#call('GET', '/v1/faults', areFaults)).faults
+  }
+
+  async faultsOf(proxy: string): Promise<readonly FaultView[]> {
+    return (await this.#call('GET', faultsPath(proxy), areFaults)).faults
+  }
+
+  addFault(proxy: string, spec: FaultSpec): Promise<FaultView> {
+    return this.#call('POST', faultsPath(proxy), isFault, spec)
+  }
+
+  fault(proxy: string, name: string): Promise<FaultView> {
+    return this.#call('GET', faultPath(proxy, name), isFault)
+  }
+
+  /** Attributes are merged into the present ones, a match replaces the present one. */
+  updateFault(proxy: string, name: string, change: FaultChange): Promise<FaultView> {
+    return this.#call('PATCH', faultPath(proxy, name), isFault, change)
+  }
+
+  async removeFault(proxy: string, name: string): Promise<void> {
+    await this.#call('DELETE', faultPath(proxy, name), isAnything)
+  }
+
+  // ---- partitions --------------------------------------------------------------------------------------------------
+
+  async partitions(): Promise<readonly PartitionView[]> {
+    return (await this.#call('GET', '/v1/partitions', arePartitions)).partitions
+  }
+
+  addPartition(spec: PartitionSpec): Promise<PartitionView> {
+    return this.#call('POST', '/v1/partitions', isPartition, spec)
+  }
+
+  async healPartition(name: string): Promise<void> {
+    await this.#call('DELETE', `/v1/partitions/${encodeURIComponent(name)}`, isAnything)
+  }
+
+  // ---- everything at once ------------------------------------------------------------------------------------------
+
+  /** Removes all faults and heals all partitions. Connections go on. */
+  heal(): Promise<StatusView> {
+    return this.#call('POST', '/v1/heal', isStatus)
+  }
+
+  /** Heals, and enables every proxy. */
+  reset(): Promise<StatusView> {
+    return this.#call('POST', '/v1/reset', isStatus)
+  }
+
+  /** Emergency stop: heals, and has the server refuse new faults until {@link V1Client.resume}. */
+  stop(): Promise<StatusView> {
+    return this.#call('POST', '/v1/stop', isStatus)
+  }
+
+  resume(): Promise<StatusView> {
+    return this.#call('POST', '/v1/resume', isStatus)
+  }
+
+  status(): Promise<StatusView> {
+    return this.#call('GET', '/v1/status', isStatus)
+  }
+
+  /** What has happened: the latest so many entries of these types, oldest first, and how many there have been in all. */
+  events({ types, proxy, limit }: EventQuery): Promise<EventList> {
+    const query = new URLSearchParams({ types: types.join(','), limit: String(limit), ...(proxy && { proxy }) })
+    return this.#call('GET', `/v1/events?${query.toString()}`, isEventList)
+  }
+
+  /** Answers if the server is well. */
+  health(): Promise<unknown> {
+    return this.#call('GET', '/healthz', isAnything)
+  }
+
+  /**
+   * What happens from now on, or after `since`, until `signal` aborts. When the connection breaks, it is made again and
+   * goes on where it was.
+   */
+  feed(options: FeedOptions): AsyncGenerator<FeedEntryView, void> {
+    return readFeed(this.#transport, options)
+  }
+
+  /** Ends the connections to the server. */
+  close(): Promise<void> {
+    return this.#transport.close()
+  }
+
+  async #call<Answer>(
+    method: Dispatcher.HttpMethod,
+    path: string,
+    isAnswer: Check<Answer>,
+    body?: object,
+  ): Promise<Answer> {
+    const answer = await this.#transport.call(method, path, body)
+    if (isAnswer(answer.body)) return answer.body
+    throw this.#transport.badAnswer(`${method} ${path}`, "Faultline's API")
+  }
+}
+
+function proxyPath(name: string): string {
+  return `/v1/proxies/${encodeURIComponent(name)}`
+}
+
+function faultsPath(proxy: string): string {
+  return `${proxyPath(proxy)}/faults`
+}
+
+function faultPath(proxy: string, name: string): string {
+  return `${faultsPath(proxy)}/${encodeURIComponent(name)}`
+}
