@@ -88,12 +88,12 @@ export class AdmissionDesk {
 
   /** What waits for this fault goes on. */
   removeFault(fault: InstalledFault): void {
-    for (const waiting of this.#waiting) if (waiting.fault === fault) this.#goOn(waiting)
+    for (const waiting of this.#present()) if (waiting.fault === fault) this.#goOn(waiting)
   }
 
   /** The fault's settings have changed: what waits for it is asked again. */
   updateFault(fault: InstalledFault): void {
-    for (const waiting of this.#waiting) {
+    for (const waiting of this.#present()) {
       if (waiting.fault !== fault) continue
       waiting.asked.delete(fault)
       this.#goOn(waiting)
@@ -102,12 +102,17 @@ export class AdmissionDesk {
 
   /** A connection has ended: the one that has waited longest in the queue takes its place. */
   connectionClosed(): void {
-    for (const waiting of this.#waiting) {
+    for (const waiting of this.#present()) {
       if (!waiting.queued) continue
       const admission = (waiting.fault.rule as CompiledConnectionRule).admit?.(this.#host.liveCount)
       if (admission) return
       this.#goOn(waiting)
     }
+  }
+
+  /** Those that wait now: one that is asked again may wait again, and would be come across for ever. */
+  #present(): readonly Waiting[] {
+    return [...this.#waiting]
   }
 
   /** Drops all that wait. */

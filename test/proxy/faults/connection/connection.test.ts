@@ -173,3 +173,16 @@ test.each<[string, Partial<FaultSpec>, string]>([
   expect(() => proxied.proxy.addFault({ type, ...more })).toThrow(field)
   expect([...proxied.proxy.faults]).toEqual([])
 })
+
+test('a change that lets a client wait on asks it once', async () => {
+  await using proxied = await startProxied([{ type: 'hang_on_accept' }])
+  const client = await RawSocket.connect(portOf(proxied.proxy))
+  client.write('hello')
+  await untilTrue(() => actions(proxied).length === 1, 'the record')
+  proxied.proxy.updateFault('hang_on_accept', { every: 1 })
+  expect(actions(proxied)).toHaveLength(2)
+  expect(client.ending).toBe('open')
+  const accepted = proxied.upstream.next()
+  proxied.proxy.updateFault('hang_on_accept', { match: { clientAddress: '10.0.0.0/8' } })
+  await (await accepted).untilBytes(5)
+})
