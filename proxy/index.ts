@@ -15,3 +15,5 @@ export type { ProxyChange, ProxyCounters, ProxySettings } from './proxy-settings
 export type { ProtocolName } from './protocols/protocol.ts'
 export { protocolNames } from './protocols/registry.ts'
 export { version } from './version.ts'
+// The fixtures go by the data plane's modules, never by this file: there is no circle.
+export * from '../fixtures/index.ts'
