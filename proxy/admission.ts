@@ -102,6 +102,7 @@ export class AdmissionDesk {
 
   /** A connection has ended: the one that has waited longest in the queue takes its place. */
   connectionClosed(): void {
+    if (this.#waiting.size === 0) return // most of the time: nothing is copied for each connection that ends
     for (const waiting of this.#present()) {
       if (!waiting.queued) continue
       const admission = (waiting.fault.rule as CompiledConnectionRule).admit?.(this.#host.liveCount)

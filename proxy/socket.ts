@@ -116,6 +116,12 @@ export function onFin(socket: net.Socket, callback: () => void): void {
   })
 }
 
+/**
+ * So long after bytes an RST behind them is to come. Right behind them it takes them from the receiver on most systems,
+ * and to clients on libuv, Node's among them, it looks like FIN: a body that lasts until then would seem complete.
+ */
+export const RESET_GRACE_MS = 20
+
 /** Ends a socket by RST if it is connected, and without a trace if it is still connecting. Nothing if it is gone. */
 export function resetSocket(socket: net.Socket): void {
   if (socket.destroyed) return

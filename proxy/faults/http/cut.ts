@@ -1,5 +1,6 @@
 // A body that is cut off: after how many bytes, and the stage that does it.
 import { Type as Schema } from '@sinclair/typebox'
+import { RESET_GRACE_MS } from '../../socket.ts'
 import { givenOf } from './fields.ts'
 import {
   HoldingStage,
@@ -60,12 +61,6 @@ interface Cut {
   readonly signal: 'reset' | 'close'
   readonly action: string
 }
-
-/**
- * Bytes with an RST right behind them look like bytes and FIN to clients on libuv, Node's among them: a body that lasts
- * until the end of the connection would seem complete. The RST comes this much later, so that they see what it is.
- */
-const RESET_GRACE_MS = 20
 
 /** Ends the connection behind bytes that it has passed on. */
 export abstract class EndingStage<Attributes> extends HoldingStage<Attributes> {

@@ -12,6 +12,7 @@ import type {
 import type { InjectionDetail } from '../../injection-log.ts'
 import type { InstalledFault } from '../../installed-fault.ts'
 import type { Random } from '../../random.ts'
+import { RESET_GRACE_MS } from '../../socket.ts'
 import type { Session, SessionHost, SourceInput } from '../protocol.ts'
 import { AnswerFlow } from './answer-flow.ts'
 import { cancelTargets } from './cancel.ts'
@@ -23,9 +24,6 @@ import { IdleMoments } from './idle.ts'
 import type { PostgresOptions } from './options.ts'
 import { RequestFlow } from './request-flow.ts'
 import type { StatementKind } from './sql.ts'
-
-/** An RST right behind bytes takes them from the receiver on most systems; so long they get. */
-const RESET_GRACE_MS = 20
 
 const NOBODY: PostgresConnection = { user: '', database: '', applicationName: '' }
 
