@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { startAdminServer, type AdminServer } from '../../admin/index.ts'
 import type { FaultProxy, ProxySpec } from '../../proxy/index.ts'
-import { freePort, inProcess, type Ended } from './support.ts'
+import { freePort } from '../support/sockets.ts'
+import { inProcess, type Ended } from './support.ts'
 
 let server: AdminServer
 

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { version } from '../../proxy/version.ts'
-import { faultline, freePort, listening, LongRunning, parseLog, serve } from './support.ts'
+import { freePort } from '../support/sockets.ts'
+import { faultline, listening, LongRunning, parseLog, serve } from './support.ts'
 
 let folder: string
 beforeAll(async () => {

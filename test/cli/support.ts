@@ -174,16 +174,6 @@ export function parseLog(line: string): LogLine {
   return JSON.parse(line) as LogLine
 }
 
-/** A port that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as net.AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
 /** Waits until somebody does. */
 export async function listening(port: number): Promise<void> {
   for (;;) {

@@ -1,4 +1,5 @@
 // Raw sockets for tests: clients and servers that say exactly what they see.
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import net from 'node:net'
 
@@ -182,10 +183,20 @@ export class RawServer {
   }
 }
 
-/** A port on which nobody listens: just given back by the system. */
+/**
+ * A port on which nobody listens. It is below those that Linux, macOS and Windows give to sockets that don't ask for a
+ * port (from 32768 or 49152): one of those may be the client's end of somebody's connection by the time it is used.
+ */
 export async function freePort(): Promise<number> {
-  const server = await RawServer.start()
-  const { port } = server
-  await server.close()
-  return port
+  for (;;) {
+    const server = net.createServer().listen(randomInt(10_000, 32_768), '127.0.0.1')
+    const port = await once(server, 'listening').then(
+      () => (server.address() as net.AddressInfo).port,
+      () => undefined,
+    )
+    if (port === undefined) continue
+    server.close()
+    await once(server, 'close')
+    return port
+  }
 }

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { ManualClock, Network } from '../../../proxy/index.ts'
 import { startUdp, UdpEnd, upTo } from '../../support/datagrams.ts'
 import { portOf } from '../../support/proxied.ts'
+import { freePort } from '../../support/sockets.ts'
 import { untilTrue } from '../../support/stream-faults.ts'
 
 const numbersOf = ({ proxy }: { readonly proxy: { readonly connections: Iterable<{ number: number }> } }): number[] =>
@@ -193,8 +194,9 @@ describe('listening', () => {
 
   test('a TCP and a UDP proxy may have the same port', async () => {
     await using network = new Network({ seed: 1 })
-    const one = await network.createProxy({ name: 'udp', protocol: 'udp', upstream: '127.0.0.1:9' })
-    const other = await network.createProxy({ name: 'tcp', listen: one.listen, upstream: '127.0.0.1:9' })
+    const listen = `127.0.0.1:${await freePort()}`
+    const one = await network.createProxy({ name: 'udp', protocol: 'udp', listen, upstream: '127.0.0.1:9' })
+    const other = await network.createProxy({ name: 'tcp', listen, upstream: '127.0.0.1:9' })
     expect(other.port).toBe(one.port)
     const client = net.connect(portOf(other), '127.0.0.1')
     await once(client, 'connect')
