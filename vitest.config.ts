@@ -1,14 +1,11 @@
 import { defineConfig } from 'vitest/config'
 
-/** Files that look at, or change, what a process has only once: loaded modules, limits of the runner, child processes. */
-const ALONE = [
-  'test/fixtures/side-by-side.test.ts',
-  'test/proxy/protocols/postgres/{match,sql}.test.ts',
-  'test/resource-stressors/**/*.test.ts',
-]
+/** Files that look at, or change, what a process has only once: loaded modules, limits of the runner. */
+const ALONE = ['test/fixtures/side-by-side.test.ts', 'test/proxy/protocols/postgres/{match,sql}.test.ts']
 
 export default defineConfig({
   test: {
+    globalSetup: ['test/support/run-folder.ts'],
     testTimeout: 15_000,
     // Most files wait more than they compute. By default there is a worker less than there are cores; measured on two:
     // 340 s with two workers.

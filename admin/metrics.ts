@@ -1,6 +1,7 @@
 // GET /metrics for Prometheus. Values are read from the network when asked for: the data plane only adds numbers.
 import type { FastifyInstance } from 'fastify'
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
+import type { Stressors } from '../resource-stressors/index.ts'
 import { version, type FaultProxy, type Network, type ProxyCounters } from '../proxy/index.ts'
 
 export interface MetricsOptions {
@@ -17,7 +18,15 @@ export interface CountedFeed {
 /** Of prom-client's own: gauges whose names end as counters' do, which Prometheus' linter refuses. */
 const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total']
 
-export function metricsRoute(app: FastifyInstance, network: Network, feed: CountedFeed, options: MetricsOptions): void {
+/** What numbers are read from. */
+export interface Measured {
+  readonly network: Network
+  readonly feed: CountedFeed
+  readonly stressors: Stressors
+}
+
+export function metricsRoute(app: FastifyInstance, measured: Measured, options: MetricsOptions): void {
+  const { network, feed, stressors } = measured
   const registry = new Registry()
   if (options.proxyMetrics ?? true) toxiproxyMetrics(registry, network)
   if (options.runtimeMetrics ?? false) {
@@ -27,6 +36,7 @@ export function metricsRoute(app: FastifyInstance, network: Network, feed: Count
   serverMetrics(registry, network, feed)
   faultMetrics(registry, network)
   proxyMetrics(registry, network)
+  stressorMetrics(registry, stressors)
   app.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
 }
 
@@ -134,6 +144,35 @@ function proxyMetrics(registry: Registry, network: Network): void {
       collect() {
         this.reset()
         for (const proxy of network.proxies) this.inc({ proxy: proxy.name }, proxy.counters[field])
+      },
+    })
+  }
+}
+
+/** A label for the figure, and not a metric for each: types have their own, and will have others. */
+function stressorMetrics(registry: Registry, stressors: Stressors): void {
+  new Gauge({
+    name: 'faultline_stressors',
+    help: 'Stressors that are there.',
+    registers: [registry],
+    collect() {
+      this.set(stressors.list.length)
+    },
+  })
+  gauge('faultline_stressor_requested', 'What a stressor is after, by its last report.', 'requestedNow')
+  gauge('faultline_stressor_achieved', 'What a stressor has, by its last report.', 'achieved')
+
+  function gauge(name: string, help: string, field: 'requestedNow' | 'achieved'): void {
+    new Gauge({
+      name,
+      help: `${help} The figure has its unit in its name.`,
+      labelNames: ['id', 'type', 'figure'] as const,
+      registers: [registry],
+      collect() {
+        this.reset()
+        for (const { id, type, [field]: figures } of stressors.list) {
+          for (const [figure, value] of Object.entries(figures)) this.set({ id, type, figure }, value)
+        }
       },
     })
   }

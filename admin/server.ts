@@ -3,8 +3,10 @@ import { randomUUID } from 'node:crypto'
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import { pino, type Logger } from 'pino'
 import { FaultlineError, isFaultlineError, Network, type ProxySpec } from '../proxy/index.ts'
+import type { Stressors } from '../resource-stressors/index.ts'
 import { limitsOf } from './config/admin-settings.ts'
 import { Feed } from './feed/feed.ts'
+import { ServerLog } from './feed/server-log.ts'
 import { metricsRoute } from './metrics.ts'
 import { v1Api } from './routes/v1.ts'
 import { exposureWarning, installSecurity } from './security/install.ts'
@@ -12,9 +14,10 @@ import { limitOptions } from './security/limits.ts'
 import { loggedPath } from './security/logged-path.ts'
 import type { SecurityOptions } from './security/options.ts'
 import { endGracefully, shutdownOptions } from './security/shutdown.ts'
+import { hostStressors, type StressorHostOptions } from './stressor-host.ts'
 import { toxiproxyApi } from './toxiproxy.ts'
 
-export interface AdminServerOptions extends SecurityOptions {
+export interface AdminServerOptions extends SecurityOptions, Pick<StressorHostOptions, 'stressors'> {
   /** Address to listen on. Default `127.0.0.1`: this machine only. */
   readonly host?: string
   /** Default 8474, Toxiproxy's; 0 = any free one. */
@@ -23,9 +26,9 @@ export interface AdminServerOptions extends SecurityOptions {
   readonly seed?: number
   /** Directory of the files that faults may send. Default none: no request can make the server read a file. */
   readonly filesDirectory?: string
-  /** How long faults stay that name no time, in milliseconds. Default: `maxTtlMs`, or for ever. */
+  /** How long faults stay that name no time, in milliseconds. Default: `maxTtlMs`, or for ever; stressors: 60 s. */
   readonly defaultTtlMs?: number
-  /** Faults that are to stay longer, in milliseconds, are refused. Default: any time is taken. */
+  /** Faults and stressors that are to stay longer, in milliseconds, are refused. Default: none; stressors: 15 min. */
   readonly maxTtlMs?: number
   /** Created before the server answers. */
   readonly proxies?: readonly ProxySpec[]
@@ -41,7 +44,10 @@ export interface AdminServer {
   /** E.g. `http://127.0.0.1:8474`. */
   readonly url: string
   readonly network: Network
-  /** Removes all faults, lets answers that are under way finish, closes connections and listeners. */
+  readonly stressors: Stressors
+  /** What happens to the server beside its network; the feed has what is appended. */
+  readonly events: ServerLog
+  /** Removes all faults, ends all stressors, lets answers that are under way finish, closes connections and listeners. */
   close(): Promise<void>
 }
 
@@ -65,7 +71,8 @@ export async function startAdminServer(options: AdminServerOptions = {}): Promis
   let app: FastifyInstance | undefined
   try {
     for (const proxy of options.proxies ?? []) await createNamed(network, proxy)
-    const started = (app = await buildAdminApp(network, options))
+    const { app: started, stressors, events } = await buildServer(network, options)
+    app = started
     const url = await started.listen({
       host,
       port: options.port ?? DEFAULT_PORT,
@@ -76,8 +83,10 @@ export async function startAdminServer(options: AdminServerOptions = {}): Promis
     return {
       url,
       network,
+      stressors,
+      events,
       close: async () => {
-        const closed = started.close() // refuses new faults
+        const closed = started.close() // refuses new faults, ends stressors
         network.heal()
         await closed
         await network.close()
@@ -104,6 +113,14 @@ async function createNamed(network: Network, spec: ProxySpec): Promise<void> {
 
 /** The server without its socket, for tests by inject(). */
 export async function buildAdminApp(network: Network, options: AdminServerOptions = {}): Promise<FastifyInstance> {
+  return (await buildServer(network, options)).app
+}
+
+interface BuiltServer extends Pick<AdminServer, 'stressors' | 'events'> {
+  readonly app: FastifyInstance
+}
+
+async function buildServer(network: Network, options: AdminServerOptions): Promise<BuiltServer> {
   const logger: FastifyBaseLogger = options.logger ?? pino({ level: 'silent' })
   const app = Fastify({
     loggerInstance: logger,
@@ -122,9 +139,11 @@ export async function buildAdminApp(network: Network, options: AdminServerOption
   })
   await installSecurity(app, options.host ?? DEFAULT_HOST, options)
   endGracefully(app)
-  const feed = new Feed(network)
-  metricsRoute(app, network, feed, options)
-  await app.register(toxiproxyApi, { network })
-  await app.register(v1Api, { network, feed, prefix: '/v1' })
-  return app
+  const stressors = hostStressors(app, network, options)
+  const events = new ServerLog()
+  const feed = new Feed(network, stressors, events)
+  metricsRoute(app, { network, feed, stressors }, options)
+  await app.register(toxiproxyApi, { network, stressors })
+  await app.register(v1Api, { network, feed, stressors, prefix: '/v1' })
+  return { app, stressors, events }
 }

@@ -13,6 +13,7 @@ import {
 } from '../proxy/index.ts'
 import type { CheckedSettings } from '../proxy/installed-fault.ts'
 import { Turns } from '../proxy/turns.ts'
+import type { Stressors } from '../resource-stressors/index.ts'
 import {
   asObject,
   badBody,
@@ -47,8 +48,14 @@ interface ToxicParams extends ProxyParams {
   readonly toxic: string
 }
 
+interface ToxiproxyOptions {
+  readonly network: Network
+  /** A reset ends them, too. */
+  readonly stressors: Stressors
+}
+
 /** A Fastify plugin; register it without a prefix. */
-export function toxiproxyApi(app: FastifyInstance, { network }: { network: Network }, done: () => void): void {
+export function toxiproxyApi(app: FastifyInstance, { network, stressors }: ToxiproxyOptions, done: () => void): void {
   // Whatever the content type says, or if there is none: a body is JSON.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, parsed) => parsed(null, body))
@@ -70,7 +77,7 @@ export function toxiproxyApi(app: FastifyInstance, { network }: { network: Netwo
   })
   route(app, '/reset', {
     POST: async (_request, reply) => {
-      await network.reset()
+      await Promise.all([network.reset(), stressors.stopAll('reset')])
       return reply.code(204).send()
     },
   })

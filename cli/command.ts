@@ -51,6 +51,8 @@ export type CommandValues<Flags extends FlagTable, Arguments extends ArgumentTab
 
 /** A command as the dispatcher sees it. */
 export type Command = Omit<CommandDefinition<FlagTable, ArgumentTable>, 'run'> & {
+  /** The commands that this one stands for, in its group: they load slowly. It is none itself, but for lists. */
+  readonly expand?: () => Promise<readonly Command[]>
   run(values: Readonly<Record<string, unknown>>, surroundings: Surroundings): Promise<void>
 }
 
@@ -61,6 +63,24 @@ export function defineCommand<const Flags extends FlagTable, const Arguments ext
     ...definition,
     run: (values, surroundings) => definition.run(values as CommandValues<Flags, Arguments>, surroundings),
   }
+}
+
+/**
+ * The commands with those in place that others stand for, if the words need them: the first ones of a command line, or
+ * behind `help`.
+ */
+export async function expanded(
+  commands: readonly Command[],
+  [group, word]: readonly string[],
+): Promise<readonly Command[]> {
+  const isThere = commands.some(({ name, expand }) => name === `${group} ${word}` && !expand)
+  if (group === undefined || isThere) return commands
+  const all: Command[] = []
+  for (const command of commands) {
+    const members = command.name.startsWith(`${group} `) ? await command.expand?.() : undefined
+    all.push(...(members ?? [command]))
+  }
+  return all
 }
 
 /** Every command has it. */

@@ -1,6 +1,6 @@
 // What a shell offers when Tab is pressed, from the commands' own definitions.
 import { argumentOf, type Choices } from './arguments.ts'
-import { helpFlag, type Command } from './command.ts'
+import { expanded, helpFlag, type Command } from './command.ts'
 import type { Flag } from './flags.ts'
 
 export interface Candidate {
@@ -21,8 +21,9 @@ export async function complete(
 ): Promise<Candidates> {
   const typed = words.at(-1) ?? ''
   const before = words.slice(0, -1)
+  const all = await expanded(commands, before[0] === 'help' ? before.slice(1) : before)
   const candidates = await candidatesFor(
-    commands.filter(({ kind }) => kind !== 'hidden'),
+    all.filter(({ kind }) => kind !== 'hidden'),
     before,
     typed,
     env,

@@ -1,6 +1,6 @@
 // Finds what a command line asks for: a command, a help text or the version.
 import { version } from '../proxy/version.ts'
-import { readCommandLine, type Command, type Surroundings } from './command.ts'
+import { expanded, readCommandLine, type Command, type Surroundings } from './command.ts'
 import { UsageError } from './errors.ts'
 import { commandHelp, groupHelp, overview } from './help.ts'
 import { unknownWord } from './suggest.ts'
@@ -20,11 +20,12 @@ const HELP = 'faultline help'
 
 /** @throws UsageError */
 export async function dispatch(
-  commands: readonly Command[],
+  all: readonly Command[],
   argv: readonly string[],
 ): Promise<TextRequest | CommandRequest> {
   const { leading, words } = splitLeadingFlags(argv)
   const [first, ...rest] = words
+  const commands = await expanded(all, first === 'help' ? rest : words)
   if (first === undefined) throw new UsageError('missing a command', { help: HELP })
   if (leading.length === 0) {
     if (first === '--help' || first === '-h') return textRequest(overview(commands))

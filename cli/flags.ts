@@ -171,6 +171,31 @@ export const duration: Reader<number> = {
   },
 }
 
+const unitBytes: Readonly<Record<string, number>> = {
+  '': 1,
+  B: 1,
+  kB: 1e3,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+  TiB: 2 ** 40,
+}
+
+/** Read as bytes. */
+export const size: Reader<number> = {
+  placeholder: 'SIZE',
+  expected: 'a size such as 512MiB or 1GB, or a number of bytes',
+  read: (given) => {
+    const [, count, unit = ''] = /^(\d+(?:\.\d+)?)([kKMGT]?i?B)?$/.exec(given) ?? []
+    const bytes = Math.round(Number(count) * (unitBytes[unit] ?? NaN))
+    return Number.isSafeInteger(bytes) ? bytes : undefined
+  },
+}
+
 export const port: Reader<number> = { ...integer(0, 65_535), placeholder: 'PORT' }
 
 export const share: Reader<number> = {

@@ -88,6 +88,11 @@ function columns(rows: readonly Row[]): string[] {
   return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`)
 }
 
+/** Of a description, where there is room for no more. */
+export function firstSentence(text: string): string {
+  return /^.*?\.(?= [A-Z])/s.exec(text)?.[0] ?? text
+}
+
 function capitalised(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1)
 }

@@ -26,6 +26,13 @@ export const faultTypeChoices: Choices = async () => {
   return [...new Set([...faultTypes('tcp'), ...faultTypes('udp')])]
 }
 
+export const stressorChoices = choices(async (client) => client.stressors())
+
+export const stressorTypeChoices: Choices = async () => {
+  const { stressorTypes } = await import('../resource-stressors/registry.ts')
+  return stressorTypes()
+}
+
 function choices(
   list: (client: V1Client, context: CompletionContext) => Promise<readonly { readonly name: string }[]>,
 ): Choices {

@@ -1,7 +1,9 @@
 // The files of `faultline serve`: the configuration, which is followed as it changes, and the state, which is kept.
 import type { Logger } from 'pino'
 import type { ConfigReloader, ReloadReport } from '../admin/config/reload.ts'
-import type { LoadedConfig } from '../admin/index.ts'
+import type { ConfigProblem } from '../admin/config/config-error.ts'
+import type { ServerEvent, ServerLog } from '../admin/feed/server-log.ts'
+import type { AdminServer, LoadedConfig } from '../admin/index.ts'
 import type { Beginning } from '../admin/state/restore.ts'
 import type { StateKeeper } from '../admin/state/state-keeper.ts'
 import { isFaultlineError } from '../proxy/errors.ts'
@@ -67,7 +69,11 @@ export function namesOfFiles({ config, state }: FileFlags): string {
  *
  * @throws CommandError if the state can't be written
  */
-export async function followFiles(files: ReadFiles, network: Network, logger: Logger): Promise<Running> {
+export async function followFiles(
+  files: ReadFiles,
+  { network, events }: Pick<AdminServer, 'network' | 'events'>,
+  logger: Logger,
+): Promise<Running> {
   const { flags, config, beginning } = files
   const { finishBeginning } = await import('../admin/state/restore.ts')
   for (const warning of config?.warnings ?? []) logger.warn({ config: flags.config }, warning)
@@ -75,7 +81,8 @@ export async function followFiles(files: ReadFiles, network: Network, logger: Lo
   for (const warning of lost) logger.warn({ state: flags.state }, warning)
 
   let keeper: StateKeeper | undefined
-  const reloader = config && (await follow(config, flags, network, logger, () => keeper?.saveSoon()))
+  const told = { logger, events, reloaded: () => keeper?.saveSoon() }
+  const reloader = config && (await follow(config, flags, network, told))
   try {
     keeper = await keep(flags.state, network, logger, reloader)
   } catch (error) {
@@ -93,30 +100,52 @@ export async function followFiles(files: ReadFiles, network: Network, logger: Lo
   }
 }
 
+/** Who hears of the configuration. */
+interface Told {
+  readonly logger: Logger
+  readonly events: ServerLog
+  readonly reloaded: () => void
+}
+
 async function follow(
   loaded: LoadedConfig,
   { files: filesDirectory }: FileFlags,
   network: Network,
-  logger: Logger,
-  reloaded: () => void,
+  { logger, events, reloaded }: Told,
 ): Promise<ConfigReloader> {
   const { ConfigReloader } = await import('../admin/config/reload.ts')
   const config = loaded.path
+  const append = (type: ServerEvent['type'], detail: ServerEvent['detail']): void => {
+    events.append({ timeMs: network.clock.wallTimeMs(), type, detail })
+  }
   return ConfigReloader.start({
     network,
     loaded,
     filesDirectory,
     onReloaded(report) {
       logReload(logger, config, report)
+      const { created, removed, changed, failed } = report
+      const counts = { created: created.length, removed: removed.length, changed: changed.length }
+      append('config_reloaded', { file: config, ...counts, failed: failed.length })
       reloaded()
     },
     onRejected(error) {
       for (const line of error.message.split('\n')) logger.error({ config, event: 'config_rejected' }, line)
+      append('config_rejected', rejectionOf(config, error))
     },
     onUnwatched(error) {
       logger.warn({ config, err: error }, 'the configuration is not watched: SIGHUP has it read again')
     },
   })
+}
+
+/** The first of its problems, and how many there are; of a file that could not be read, why. */
+function rejectionOf(config: string, error: Error): ServerEvent['detail'] {
+  const problems = 'problems' in error ? (error.problems as readonly ConfigProblem[]) : []
+  const [first] = problems
+  if (!first) return { file: config, message: error.message }
+  const { file, line, column, message } = first
+  return { file, line, column, message, problems: problems.length }
 }
 
 function logReload(logger: Logger, config: string, report: ReloadReport): void {

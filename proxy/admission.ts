@@ -7,8 +7,8 @@ import { Random } from './random.ts'
 
 /** What it needs from its proxy. */
 export interface AdmissionHost {
-  readonly name: string
   readonly seed: number
+  readonly seedName: string
   readonly clock: Clock
   readonly faults: Iterable<InstalledFault>
   /** Live connections. */
@@ -76,8 +76,8 @@ export class AdmissionDesk {
   }
 
   #selects(fault: InstalledFault, number: number): boolean {
-    const { seed, name } = this.#host
-    return fault.selection.select(fault, '', () => new Random(seed, name, number, fault.name, 'probability').next())
+    const { seed, seedName } = this.#host
+    return fault.selection.select(fault, '', () => new Random(seed, seedName, number, fault.name, 'probability').next())
   }
 
   #goOn(waiting: Waiting): void {

@@ -16,8 +16,9 @@ import { adoptSocket, connectSocket, finishSocket, keepAlive, peerAddress, reset
 
 /** What a connection needs from its proxy. */
 export interface ConnectionHost {
-  readonly name: string
   readonly seed: number
+  /** With the seed, what random choices are drawn by. */
+  readonly seedName: string
   readonly clock: Clock
   readonly maxHeldBytes: number
   readonly traffic: Readonly<Record<Direction, Traffic>>
@@ -127,7 +128,7 @@ export class Connection implements PipeHost, SessionHost, LimitedConnection, Con
   }
 
   randomKey(direction: Direction): readonly (string | number)[] {
-    return [this.#host.seed, this.#host.name, this.number, direction]
+    return [this.#host.seed, this.#host.seedName, this.number, direction]
   }
 
   record(fault: InstalledFault, direction: Direction, action: string, detail: InjectionDetail): void {

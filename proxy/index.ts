@@ -1,4 +1,4 @@
-// The data plane's public face: `import { Network } from 'faultline'`.
+// The data plane's public face, which is part of the package's: index.ts of the root.
 export type { LiveConnection } from './carrier.ts'
 export { ManualClock, systemClock, type Clock } from './clock.ts'
 export type { Connection } from './connection.ts'
@@ -15,5 +15,3 @@ export type { ProxyChange, ProxyCounters, ProxySettings } from './proxy-settings
 export type { ProtocolName } from './protocols/protocol.ts'
 export { protocolNames } from './protocols/registry.ts'
 export { version } from './version.ts'
-// The fixtures go by the data plane's modules, never by this file: there is no circle.
-export * from '../fixtures/index.ts'

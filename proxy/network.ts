@@ -8,7 +8,7 @@ import { DEFAULT_INJECTION_LOG_ENTRIES, InjectionLog, type InjectionDetail } fro
 import { EventLog, type NetworkEventType, type RemovalReason } from './event-log.ts'
 import { fileReader } from './files.ts'
 import { InstalledFault, type ReadFile } from './installed-fault.ts'
-import type { Leases } from './leases.ts'
+import type { Lease, Leases } from './leases.ts'
 import type { ProtocolName, ProtocolOptions } from './protocols/protocol.ts'
 import { protocolNames, protocols, transportOf } from './protocols/registry.ts'
 import { Partition, type PartitionSpec } from './partition.ts'
@@ -71,6 +71,12 @@ export interface ProxySpec {
   readonly to?: string
   /** Faults that are in place before the first connection is accepted. */
   readonly faults?: readonly FaultSpec[]
+  /** Decides its random choices; an integer. Default: the network's. */
+  readonly seed?: number
+  /** What they are drawn by beside the seed. Default its name: under another name the same choices are made by this. */
+  readonly seedName?: string
+  /** The id of a lease: it is removed when that ends. */
+  readonly lease?: string
 }
 
 const DEFAULT_MAX_HELD_BYTES = 16 * 1024 * 1024
@@ -99,6 +105,8 @@ export class Network implements ProxyHost {
   readonly #proxies = new Map<string, FaultProxy>()
   /** Proxies that are being started, by name. */
   readonly #starting = new Map<string, FaultProxy>()
+  /** To be called when a proxy that a lease holds is gone. */
+  readonly #letGo = new WeakMap<FaultProxy, () => void>()
   /** Those that have not been healed, by name. */
   readonly #partitions = new Map<string, Partition>()
   #partitionCount = 0
@@ -138,13 +146,13 @@ export class Network implements ProxyHost {
    * no proxy has been created
    */
   async createProxy(spec: ProxySpec): Promise<FaultProxy> {
-    const { name, listen, upstream, protocol, enabled, from, to } = validate(proxySpecSchema, spec)
+    const { name, protocol, enabled, ...settings } = validate(proxySpecSchema, spec)
     checkName(name, 'name')
     const options = readOptions(spec, protocol)
     const faults = (spec.faults ?? []).map((fault, index) =>
       InstalledFault.fromSpec(fault, `faults.${index}`, this.readFile, transportOf(protocol)),
     )
-    const proxy = new FaultProxy(this, name, protocol, options, { listen, upstream, from, to })
+    const proxy = new FaultProxy(this, name, protocol, options, settings)
     try {
       for (const fault of faults) proxy.installFault(fault)
       return await this.#admit(proxy, enabled)
@@ -163,12 +171,15 @@ export class Network implements ProxyHost {
         expected: 'a name that is not taken',
       })
     }
+    if (proxy.lease !== undefined) this.leases.require(proxy.lease)
     this.#starting.set(name, proxy)
     try {
       if (enabled) await proxy.enable()
       if (this.#closed) {
         throw new FaultlineError('network_closed', 'the network was closed while the proxy was being created')
       }
+      // It may have ended meanwhile.
+      if (proxy.lease !== undefined) this.#hold(proxy, this.leases.require(proxy.lease))
       this.#proxies.set(name, proxy)
       proxy.admitted()
       for (const partition of this.#partitions.values()) partition.apply(proxy)
@@ -176,6 +187,13 @@ export class Network implements ProxyHost {
     } finally {
       this.#starting.delete(name)
     }
+  }
+
+  #hold(proxy: FaultProxy, lease: Lease): void {
+    this.#letGo.set(
+      proxy,
+      lease.hold(() => void this.removeProxy(proxy.name)),
+    )
   }
 
   /**
@@ -187,6 +205,7 @@ export class Network implements ProxyHost {
     const proxy = this.#proxies.get(name)
     if (!proxy) throw new FaultlineError('proxy_not_found', `there is no proxy named "${name}"`)
     this.#proxies.delete(name)
+    this.#letGo.get(proxy)?.()
     await proxy.close()
     proxy.announce('proxy_removed', {})
     this.injections.forgetProxy(name)
@@ -309,8 +328,10 @@ export class Network implements ProxyHost {
   async close(): Promise<void> {
     this.#closed = true
     for (const partition of this.partitions) partition.heal()
+    // Leases last: what they hold is removed here, where that is waited for.
+    const removed = [...this.#proxies.keys()].map((name) => this.removeProxy(name))
     this.leases.close()
-    await Promise.all([...this.#proxies.keys()].map((name) => this.removeProxy(name)))
+    await Promise.all(removed)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -337,6 +358,8 @@ function readOptions(spec: ProxySpec, protocol: ProtocolName): ProtocolOptions {
   return validate(Type.Object(options), given)
 }
 
+const seedRange = { minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER }
+
 export const proxySpecSchema = Type.Object({
   name: Type.String({ minLength: 1, description: 'Unique in its network.' }),
   listen: Type.String({ ...proxyFields.listen, default: '127.0.0.1:0' }),
@@ -349,12 +372,19 @@ export const proxySpecSchema = Type.Object({
   from: Type.Optional(Type.String({ minLength: 1, description: 'The service whose clients use it; for partitions.' })),
   to: Type.Optional(Type.String({ minLength: 1, description: 'The service that it leads to; for partitions.' })),
   faults: Type.Array(Type.Unknown(), { default: [], description: 'In place before the first connection.' }),
+  seed: Type.Optional(
+    Type.Integer({ ...seedRange, description: "Decides its random choices; default the network's." }),
+  ),
+  seedName: Type.Optional(
+    Type.String({ minLength: 1, description: 'What they are drawn by beside the seed; default its name.' }),
+  ),
+  lease: Type.Optional(Type.String({ minLength: 1, description: 'The id of a lease; removed when that ends.' })),
   // Checked by the protocol's own schema, which also has their defaults.
   ...Object.fromEntries(Object.keys(optionFields).map((name) => [name, Type.Optional(Type.Unknown())])),
 })
 
 const networkOptionsSchema = Type.Object({
-  seed: Type.Optional(Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER })),
+  seed: Type.Optional(Type.Integer(seedRange)),
   injectionLogEntries: Type.Integer({ minimum: 1, maximum: 10_000_000, default: DEFAULT_INJECTION_LOG_ENTRIES }),
   filesDirectory: Type.Optional(Type.String({ minLength: 1 })),
   defaultTtlMs: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_TTL_MS })),

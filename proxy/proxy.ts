@@ -44,6 +44,15 @@ export interface ProxyHost {
   nextFaultId(): string
 }
 
+/** What a proxy is created with and keeps. */
+interface FixedSettings {
+  readonly from?: string | undefined
+  readonly to?: string | undefined
+  readonly seed?: number | undefined
+  readonly seedName?: string | undefined
+  readonly lease?: string | undefined
+}
+
 export class FaultProxy implements CarrierHost {
   readonly name: string
   readonly protocol: ProtocolName
@@ -54,6 +63,11 @@ export class FaultProxy implements CarrierHost {
   readonly from: string | undefined
   /** The service that it leads to. */
   readonly to: string | undefined
+  /** Decides its random choices, with {@link FaultProxy.seedName}. */
+  readonly seed: number
+  readonly seedName: string
+  /** The lease that it ends with. */
+  readonly lease: string | undefined
   readonly traffic: Readonly<Record<Direction, Traffic>> = {
     upstream: { receivedBytes: 0, sentBytes: 0 },
     downstream: { receivedBytes: 0, sentBytes: 0 },
@@ -81,7 +95,7 @@ export class FaultProxy implements CarrierHost {
     name: string,
     protocol: ProtocolName,
     protocolOptions: ProtocolOptions,
-    settings: Omit<ProxySettings, 'enabled'> & { readonly from?: string | undefined; readonly to?: string | undefined },
+    settings: Omit<ProxySettings, 'enabled'> & FixedSettings,
   ) {
     this.#host = host
     this.name = name
@@ -93,6 +107,9 @@ export class FaultProxy implements CarrierHost {
     this.#upstream = settings.upstream
     this.from = settings.from
     this.to = settings.to
+    this.seed = settings.seed ?? host.seed
+    this.seedName = settings.seedName ?? name
+    this.lease = settings.lease
     this.#upstreamAddress = parseUpstream(settings.upstream)
     this.#faults = new FaultSet(name, protocol, host.clock, host.safety)
     this.#carrier =
@@ -130,10 +147,6 @@ export class FaultProxy implements CarrierHost {
   /** The port it listens on, or undefined while disabled. */
   get port(): number | undefined {
     return this.#started ? parseAddress(this.#listen, 'listen').port : undefined
-  }
-
-  get seed(): number {
-    return this.#host.seed
   }
 
   get clock(): Clock {

@@ -125,7 +125,12 @@ export const RESET_GRACE_MS = 20
 /** Ends a socket by RST if it is connected, and without a trace if it is still connecting. Nothing if it is gone. */
 export function resetSocket(socket: net.Socket): void {
   if (socket.destroyed) return
-  if (socket.connecting) socket.destroy()
+  if (socket.connecting) {
+    // The kernel may be connected already: closed as usual, the peer would see FIN. resetAndDestroy() would wait until
+    // we are connected, too; what it does then is this.
+    Object.assign(socket, { resetAndClosing: true })
+    socket.destroy()
+  }
   // FIN is on its way to the kernel, which takes a turn of the loop.
   else if (socket.writableEnded && !socket.writableFinished) socket.once('finish', () => socket.resetAndDestroy())
   else socket.resetAndDestroy()

@@ -112,8 +112,8 @@ export class StreamCarrier implements Carrier, AdmissionHost {
 
   // ---- for the desk ----------------------------------------------------------------------------------------------
 
-  get name(): string {
-    return this.#host.name
+  get seedName(): string {
+    return this.#host.seedName
   }
 
   get seed(): number {

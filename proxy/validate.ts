@@ -1,8 +1,11 @@
 // Checks values from outside against a schema and says what is wrong in words: field, expectation, what came.
 import type { Static, TObject, TSchema } from '@sinclair/typebox'
 import { Value, ValueErrorType, type ValueError } from '@sinclair/typebox/value'
+import { describeValue } from './describe-value.ts'
 import { FaultlineError } from './errors.ts'
 import { nearest } from './nearest.ts'
+
+export { describeValue } from './describe-value.ts'
 
 /**
  * Returns a copy of `value` with the schema's defaults filled in.
@@ -61,8 +64,9 @@ function toFaultlineError(error: ValueError, schema: TSchema, path: string): Fau
   return new FaultlineError('invalid_value', message, { field, expected })
 }
 
-/** What a schema wants, in words: "an integer ≥ 0". */
+/** What a schema wants, in words: "an integer ≥ 0". One that can say it better has them as its `expected`. */
 export function describeSchema(schema: TSchema): string {
+  if (typeof schema['expected'] === 'string') return schema['expected']
   const options = schema['anyOf'] as TSchema[] | undefined
   if (options) return options.map(describeSchema).join(' or ')
   if ('const' in schema) return JSON.stringify(schema['const'])
@@ -103,18 +107,3 @@ export function checkName(name: string, field: string): void {
 
 /** Far above what people use; as a path it must fit into the 16 KiB that Node takes of a request's head. */
 export const MAX_NAME_LENGTH = 4096
-
-function toText(value: unknown): string {
-  try {
-    return JSON.stringify(value) ?? typeof value
-  } catch {
-    return 'a value that is nested too deeply' // the stack has an end
-  }
-}
-
-/** A value as an error message shows it: short, and never a whole document. */
-export function describeValue(value: unknown): string {
-  if (value === undefined) return 'nothing'
-  const text = toText(value)
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text
-}

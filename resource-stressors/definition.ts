@@ -2,7 +2,7 @@
 // machine. What the child process then does is a load (child/load.ts). All that a kind's definition imports.
 import type { TSchema } from '@sinclair/typebox'
 import { FaultlineError } from '../proxy/errors.ts'
-import { describeValue } from '../proxy/validate.ts'
+import { describeValue } from '../proxy/describe-value.ts'
 import type { Machine } from './machine/machine.ts'
 
 /** Numbers with their unit in the name, e.g. `{ loadPercent: 50, cpuCores: 1 }`. */
@@ -15,6 +15,8 @@ export interface PlanContext {
   readonly rampUpMs: number
   /** So much memory has to stay free, where the machine's own floor is lower. */
   readonly memoryFloorBytes: number
+  /** So much space has to stay free on a disk, where the disk's own floor is lower. */
+  readonly diskFloorBytes: number
   /** Threads that other stressors have running. */
   readonly threadsInUse: number
   /** The full name of an attribute, for messages. */
@@ -46,11 +48,12 @@ export interface StressorDefinition<Attributes extends object = object, Task = u
    */
   readonly undoes?: boolean
   /**
-   * Checks what the schema can't say, and works out the numbers. Must change nothing.
+   * Checks what the schema can't say, and works out the numbers. Must change nothing. A promise where others have to be
+   * asked first.
    *
    * @throws FaultlineError naming an attribute, by {@link invalidAttribute}; or `stressor_refused`, by {@link refusal}
    */
-  plan(attributes: Attributes, context: PlanContext): Plan<Task>
+  plan(attributes: Attributes, context: PlanContext): Plan<Task> | Promise<Plan<Task>>
 }
 
 /** Defines a kind of stressor. */

@@ -2,13 +2,19 @@
 import { RecordLog, type Recorded } from '../proxy/record-log.ts'
 import type { Figures } from './definition.ts'
 
-/** Why a stressor is gone. */
-export type StressorEnd =
-  | 'request'
-  | 'expired' // its time to live is up
-  | 'stop' // the emergency stop
-  | 'floor' // the machine had less left than must stay free
-  | 'died' // its process ended by itself, or failed
+/** Why a stressor may be gone. */
+export const stressorEnds = [
+  'request',
+  'expired', // its time to live is up
+  'lease', // the lease that held it has ended
+  'done', // it had something to do once, and has done it
+  'reset', // everything was put back
+  'stop', // the emergency stop
+  'floor', // the machine had less left than must stay free
+  'died', // its process ended by itself, or failed
+] as const
+
+export type StressorEnd = (typeof stressorEnds)[number]
 
 export type StressorEventType = 'stressor_started' | 'stressor_report' | 'stressor_stopped'
 

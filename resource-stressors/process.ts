@@ -7,8 +7,6 @@ import { identifyProcess, signalProcess, type ProcessIdentity } from './machine/
 import { dyingWithParent } from './machine/programs.ts'
 import { programFile, runsFromSource } from './own-file.ts'
 
-/** After this long without an end, a child that was told to stop is killed. */
-const STOP_DEADLINE_MS = 400
 /** To load a few modules and start some threads takes a tenth of a second on a quiet machine. */
 const READY_DEADLINE_MS = 20_000
 /** What is kept of a child's last words. */
@@ -53,26 +51,34 @@ export class StressorProcess {
    * Starts a process that waits. It does not keep this one from ending.
    *
    * @param undoes see {@link StressorDefinition.undoes}
+   * @param signal kills it while it is not ready; afterwards it is the caller's
    * @throws FaultlineError `stressor_failed`
    */
-  static async start(undoes = false): Promise<StressorProcess> {
+  static async start(undoes: boolean, signal: AbortSignal): Promise<StressorProcess> {
     const program = programFile('child', 'main')
     if (!existsSync(program)) {
       throw failed(`its program ${program} is missing: a bundler has to leave this package out`)
     }
     const [wrapper, ...wrapped] = undoes ? [] : await (deathSignal ??= dyingWithParent())
+    if (signal.aborted) throw failed('it was stopped before its process was started')
     // From source, children need what has taught this process to read TypeScript; else nothing that is meant for it.
     const options = runsFromSource() ? process.execArgv : []
     const started = new StressorProcess(
-      fork(program, [String(process.pid)], {
+      fork(program, [String(process.pid), undoes ? 'unprepared' : 'prepared'], {
         ...(wrapper !== undefined && { execPath: wrapper }),
         execArgv: wrapper === undefined ? options : [...wrapped, process.execPath, ...options],
         env: { PATH: process.env['PATH'] },
         stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       }),
     )
-    await started.#ready()
-    started.unref()
+    const kill = (): void => started.kill()
+    signal.addEventListener('abort', kill)
+    try {
+      await started.#ready()
+    } finally {
+      signal.removeEventListener('abort', kill)
+    }
+    if (!started.#gone) started.unref()
     return started
   }
 
@@ -117,10 +123,10 @@ export class StressorProcess {
     this.#send({ kind: 'start', ...message })
   }
 
-  /** Tells it to let go and end; resolves when it has, by its own or by force. */
-  async stop(): Promise<void> {
+  /** Tells it to let go and end; resolves when it has: by its own, or after `deadlineMs` by force. */
+  async stop(deadlineMs: number): Promise<void> {
     this.#send({ kind: 'stop' })
-    const deadline = setTimeout(() => this.kill(), STOP_DEADLINE_MS)
+    const deadline = setTimeout(() => this.kill(), deadlineMs)
     await this.exited
     clearTimeout(deadline)
   }

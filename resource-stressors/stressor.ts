@@ -3,6 +3,7 @@ import type { Clock, TimerHandle } from '../proxy/clock.ts'
 import { FaultlineError } from '../proxy/errors.ts'
 import type { EndedMessage, FromChild } from './child/messages.ts'
 import type { Figures, Plan, StressorDefinition } from './definition.ts'
+import type { Hold } from './hold.ts'
 import type { StressorEnd, StressorEvent, StressorLog } from './log.ts'
 import { failed, type StressorProcess } from './process.ts'
 
@@ -13,6 +14,13 @@ export type StressorState =
   | 'stopping'
   | 'stopped'
 
+/** For how long a child that was told to stop may take until it is killed: what it has is given back then, too. */
+const STOP_DEADLINE_MS = 400
+/** The same of one that has something to undo, e.g. by asking another program. */
+const UNDO_DEADLINE_MS = 5000
+/** The same under an emergency stop, which is to be over within a second. */
+const EMERGENCY_UNDO_DEADLINE_MS = 900
+
 /** What a stressor is made from: a spec that has been checked. */
 export interface StressorFields {
   readonly id: string
@@ -22,6 +30,7 @@ export interface StressorFields {
   readonly plan: Plan
   readonly ttlMs: number
   readonly rampUpMs: number
+  readonly hold: Hold
 }
 
 export interface StressorHost {
@@ -46,17 +55,22 @@ export class Stressor {
   readonly rampUpMs: number
   readonly #host: StressorHost
   readonly #task: unknown
+  readonly #undoes: boolean
+  readonly #hold: Hold
   #state: StressorState = 'planned'
+  #requestedNow: Figures = {}
   #achieved: Figures = {}
   #startedMs: number | undefined
   #reason: StressorEnd | undefined
   #process: StressorProcess | undefined
   #expiry: TimerHandle
+  #expiresMs: number | undefined
+  #wasToldToStop = false
   #announcedEnd = false
   #gone: Promise<void> = Promise.resolve()
 
   /** Made by {@link Stressors.start}. */
-  constructor({ id, name, definition, attributes, plan, ttlMs, rampUpMs }: StressorFields, host: StressorHost) {
+  constructor({ id, name, definition, attributes, plan, ...fields }: StressorFields, host: StressorHost) {
     this.id = id
     this.name = name
     this.type = definition.type
@@ -64,10 +78,13 @@ export class Stressor {
     this.requested = plan.requested
     this.notes = plan.notes
     this.threads = plan.threads ?? 0
-    this.ttlMs = ttlMs
-    this.rampUpMs = rampUpMs
+    this.ttlMs = fields.ttlMs
+    this.rampUpMs = fields.rampUpMs
+    this.#hold = fields.hold
+    this.#undoes = definition.undoes ?? false
     this.#task = plan.task
     this.#host = host
+    this.#hold.whenOver(() => void this.stop('lease'))
   }
 
   get state(): StressorState {
@@ -77,6 +94,25 @@ export class Stressor {
   /** What it has, by its last report, one a second; empty before the first. */
   get achieved(): Figures {
     return this.#achieved
+  }
+
+  /**
+   * What it is after at the moment, by its last report: less than {@link requested} while it ramps up. Empty before the
+   * first report.
+   */
+  get requestedNow(): Figures {
+    return this.#requestedNow
+  }
+
+  /** The id of what holds it; undefined = nothing does. */
+  get lease(): string | undefined {
+    return this.#hold.id
+  }
+
+  /** What is left of its time to live, in milliseconds; undefined before it acts. */
+  get remainingMs(): number | undefined {
+    if (this.#expiresMs === undefined) return undefined
+    return this.#state === 'stopped' ? 0 : Math.max(0, this.#expiresMs - this.#host.clock.now())
   }
 
   /** When it began to act, in milliseconds since the Unix epoch; undefined if it has not. */
@@ -103,7 +139,7 @@ export class Stressor {
     this.#state = 'starting'
     try {
       const process = await takeProcess()
-      if (this.#reason) {
+      if (this.#wasToldToStop) {
         process.kill()
         await process.exited
         throw this.#stoppedEarly()
@@ -116,8 +152,9 @@ export class Stressor {
       this.#state = 'stopped'
       this.#process?.kill()
       await this.#gone
+      this.#hold.release()
       this.#host.ended(this)
-      throw error
+      throw this.#wasToldToStop ? this.#stoppedEarly() : error
     }
   }
 
@@ -129,10 +166,9 @@ export class Stressor {
     return new Promise((resolve, reject) => {
       const message = { type: this.type, task: this.#task, ttlMs: this.ttlMs, rampUpMs: this.rampUpMs }
       process.begin(message, (answer) => {
-        const wasAsked = this.#reason !== undefined
         this.#receive(answer)
         if (answer.kind === 'started') resolve()
-        if (answer.kind === 'ended') reject(wasAsked ? this.#stoppedEarly() : failed(answer.message ?? answer.reason))
+        if (answer.kind === 'ended') reject(failed(answer.message ?? answer.reason))
       })
       void this.#gone.then(() => reject(failed(process.lastWords)))
     })
@@ -141,12 +177,14 @@ export class Stressor {
   #receive(message: FromChild): void {
     switch (message.kind) {
       case 'started':
-        this.#state = 'running'
+        if (!this.#wasToldToStop) this.#state = 'running'
         this.#startedMs = this.#host.clock.wallTimeMs()
+        this.#expiresMs = this.#host.clock.now() + this.ttlMs
         this.#expiry = this.#host.clock.setTimer(() => void this.stop('expired'), this.ttlMs)
         this.#announce('stressor_started', this.requested, {})
         break
       case 'report':
+        this.#requestedNow = message.requested
         this.#achieved = message.achieved
         this.#announce('stressor_report', message.requested, message.achieved)
         break
@@ -159,15 +197,25 @@ export class Stressor {
   }
 
   /**
-   * Ends it. Resolves when its process is gone and all that it took has been given back, within half a second; it is no
-   * error if it has ended.
+   * Ends it. Resolves when its process is gone and all that it took has been given back: within half a second, or as
+   * long as it takes to undo what it did. It is no error if it has ended. For the reason `stop` it does not get to say
+   * what it had achieved at last, unless it has something to undo.
    */
   async stop(reason: StressorEnd = 'request'): Promise<void> {
     if (this.#state === 'planned' || this.#state === 'stopped') return
     this.#reason ??= reason
     this.#state = 'stopping'
-    await this.#process?.stop()
+    this.#wasToldToStop = true
+    const isEmergency = reason === 'stop'
+    // The kernel takes from a dead process what that would have to give back by itself, and is faster.
+    if (isEmergency && !this.#undoes) this.#process?.kill()
+    else await this.#process?.stop(this.#deadlineMs(isEmergency))
     await this.#gone
+  }
+
+  #deadlineMs(isEmergency: boolean): number {
+    if (!this.#undoes) return STOP_DEADLINE_MS
+    return isEmergency ? EMERGENCY_UNDO_DEADLINE_MS : UNDO_DEADLINE_MS
   }
 
   /** Resolves when it has ended, by whatever. */
@@ -182,7 +230,9 @@ export class Stressor {
     this.#host.clock.clearTimer(this.#expiry)
     const ended: EndedMessage = { kind: 'ended', reason: 'died', message: this.#process?.lastWords ?? '' }
     this.#announceEnd(this.#reason === undefined ? ended : { kind: 'ended', reason: 'request' })
-    if (wasStarted) this.#host.ended(this)
+    if (!wasStarted) return
+    this.#hold.release()
+    this.#host.ended(this)
   }
 
   /** Once: as soon as the load is gone, or when the process is. Whoever asked for the end first was its reason. */

@@ -16,6 +16,8 @@ export class AdminClientError extends Error {
   readonly status: number | undefined
   /** The server's own words of a refusal, e.g. `proxy not found`. */
   readonly reason: string | undefined
+  /** What a refusal of our own API says for programs. */
+  readonly problem: Problem | undefined
   readonly [brand] = true
 
   constructor(code: AdminClientErrorCode, message: string, details: AdminClientErrorDetails = {}) {
@@ -24,12 +26,24 @@ export class AdminClientError extends Error {
     this.code = code
     this.status = details.status
     this.reason = details.reason
+    this.problem = details.problem
   }
+}
+
+/** Of a problem document (RFC 9457) as our own API answers. */
+export interface Problem {
+  /** Stable, e.g. `proxy_exists`. */
+  readonly code: string
+  /** The field that is wrong. */
+  readonly field?: string
+  /** What would have been right there. */
+  readonly expected?: string
 }
 
 interface AdminClientErrorDetails {
   readonly status?: number
   readonly reason?: string
+  readonly problem?: Problem | undefined
   readonly cause?: unknown
 }
 

@@ -10,12 +10,14 @@ export interface FeedOptions {
   readonly types?: readonly string[] | undefined
   /** Only events of this proxy. */
   readonly proxy?: string | undefined
+  /** Only events of this stressor, by id or name. */
+  readonly stressor?: string | undefined
   /** Begins with what came after this sequence. Default: with what happens from now on. */
   readonly since?: number | undefined
   /** Ends it, without an error. */
   readonly signal: AbortSignal
-  /** The connection stands, for the first time or again. */
-  connected?(): void
+  /** The connection stands, for the first time or again; what the server had to say of itself right before. */
+  connected?(status: StatusView): void
   /** The connection broke; another one is tried after so many milliseconds. */
   broken?(reason: string, retryMs: number): void
 }
@@ -32,7 +34,8 @@ export async function* readFeed(transport: Transport, options: FeedOptions): Asy
   let startedMs: number | undefined
   let since = options.since
   let retryMs = FIRST_RETRY_MS
-  for (let isFirst = true; !signal.aborted; isFirst = false) {
+  let wasConnected = false
+  while (!signal.aborted) {
     let reason = 'the feed broke off'
     try {
       const status = await readStatus(transport)
@@ -41,7 +44,8 @@ export async function* readFeed(transport: Transport, options: FeedOptions): Asy
       if (startedMs !== undefined && startedMs !== status.startedMs) since = 0 // of another server, all is new
       startedMs = status.startedMs
       const bytes = await transport.stream(feedPath(options), feedHeaders(since), SILENCE_MS, signal)
-      options.connected?.()
+      wasConnected = true
+      options.connected?.(status)
       const parser = new EventStreamParser()
       for await (const chunk of bytes) {
         retryMs = FIRST_RETRY_MS
@@ -54,7 +58,7 @@ export async function* readFeed(transport: Transport, options: FeedOptions): Asy
       }
     } catch (error) {
       if (signal.aborted) return
-      if (isFirst || isFinal(error)) throw error
+      if (!wasConnected || isFinal(error)) throw error
       reason = error instanceof Error ? error.message : String(error)
     }
     options.broken?.(reason, retryMs)
@@ -69,10 +73,11 @@ async function readStatus(transport: Transport): Promise<StatusView> {
   throw transport.badAnswer('GET /v1/status', "Faultline's API")
 }
 
-function feedPath({ types, proxy }: FeedOptions): string {
+function feedPath({ types, proxy, stressor }: FeedOptions): string {
   const query = new URLSearchParams()
   if (types) query.set('types', types.join(','))
   if (proxy !== undefined) query.set('proxy', proxy)
+  if (stressor !== undefined) query.set('stressor', stressor)
   return `/v1/events${query.size > 0 ? `?${query.toString()}` : ''}`
 }
 

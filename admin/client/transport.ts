@@ -2,7 +2,7 @@
 import { Agent, type Dispatcher } from 'undici'
 import { systemCode } from '../../proxy/errors.ts'
 import { version } from '../../proxy/version.ts'
-import { AdminClientError } from './client-error.ts'
+import { AdminClientError, type Problem } from './client-error.ts'
 
 /** Where servers listen unless told otherwise. */
 export const DEFAULT_ADMIN_URL = 'http://127.0.0.1:8474'
@@ -21,6 +21,15 @@ export interface AdminClientOptions {
   readonly timeoutMs?: number
   /** What the server wants as `Authorization: Bearer`. Default none. */
   readonly token?: string
+  /**
+   * Asked before each call: whether it may go by a connection that has been used before. Default: always. Not where timers
+   * are fake: undici looks at such a connection in a setImmediate(), and would wait for that for ever.
+   */
+  readonly reuse?: () => boolean
+}
+
+function always(): boolean {
+  return true
 }
 
 /** An answer of the 2xx kind. */
@@ -36,17 +45,22 @@ export class Transport {
   readonly #basePath: string
   readonly #timeoutMs: number
   readonly #headers: Readonly<Record<string, string>>
+  readonly #reuse: () => boolean
   /** Its own, so that nobody's mocks or settings of undici get between a test and its faults. */
   readonly #agent = new Agent({ maxResponseSize: MAX_ANSWER_BYTES })
+  /** Each call by a connection of its own. */
+  readonly #single = new Agent({ maxResponseSize: MAX_ANSWER_BYTES, pipelining: 0 })
   /** Streams have no end, so no largest size. */
   readonly #streams = new Agent()
 
-  constructor(url: string = DEFAULT_ADMIN_URL, { timeoutMs = REQUEST_TIMEOUT_MS, token }: AdminClientOptions = {}) {
+  constructor(url: string = DEFAULT_ADMIN_URL, options: AdminClientOptions = {}) {
+    const { timeoutMs = REQUEST_TIMEOUT_MS, token, reuse = always } = options
     const { origin, pathname } = parseUrl(url)
     this.#origin = origin
     this.#basePath = pathname.replace(/\/+$/, '')
     this.url = this.#origin + this.#basePath
     this.#timeoutMs = timeoutMs
+    this.#reuse = reuse
     this.#headers = { 'user-agent': USER_AGENT, ...(token !== undefined && { authorization: `Bearer ${token}` }) }
   }
 
@@ -89,7 +103,7 @@ export class Transport {
 
   /** Ends the connections to the server. */
   async close(): Promise<void> {
-    await Promise.all([this.#agent.close(), this.#streams.destroy()])
+    await Promise.all([this.#agent.close(), this.#single.close(), this.#streams.destroy()])
   }
 
   async #send(method: Dispatcher.HttpMethod, path: string, body?: object): Promise<{ status: number; text: string }> {
@@ -100,7 +114,7 @@ export class Transport {
       body: body ? JSON.stringify(body) : null,
       signal: AbortSignal.timeout(this.#timeoutMs),
     }
-    const answer = await this.#request(this.#agent, request)
+    const answer = await this.#request(this.#reuse() ? this.#agent : this.#single, request)
     try {
       return { status: answer.status, text: await answer.body.text() }
     } catch (error) {
@@ -126,9 +140,10 @@ export class Transport {
   }
 
   #refused(call: string, status: number, text: string): AdminClientError {
-    const reason = readReason(text)
+    const body = parseJson(text)
+    const reason = readReason(body, text)
     const message = `${this.url} refused ${call}: ${reason} (HTTP ${status})`
-    return new AdminClientError('refused', message, { status, reason })
+    return new AdminClientError('refused', message, { status, reason, problem: readProblem(body) })
   }
 
   #toClientError(error: unknown): AdminClientError {
@@ -162,13 +177,18 @@ function parseJson(text: string): unknown {
 }
 
 /** Toxiproxy's `error`, the `detail` of a problem document (RFC 9457), or whatever else a server says first. */
-function readReason(text: string): string {
-  const body = parseJson(text)
+function readReason(body: unknown, text: string): string {
   if (isObject(body)) {
     for (const reason of [body['error'], body['detail']]) if (typeof reason === 'string') return reason
   }
   const line = text.trim().split('\n', 1)[0] ?? ''
   return line === '' ? 'no reason given' : line.slice(0, 200)
+}
+
+function readProblem(body: unknown): Problem | undefined {
+  if (!isObject(body) || typeof body['code'] !== 'string') return undefined
+  const { code, field, expected } = body
+  return { code, ...(typeof field === 'string' && { field }), ...(typeof expected === 'string' && { expected }) }
 }
 
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

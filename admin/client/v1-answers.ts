@@ -2,14 +2,22 @@
 // No schemas, because loading them costs the command line more time than its call does.
 import type { Static } from '@sinclair/typebox'
 import type { FeedEntryView } from '../feed/entry.ts'
+import type { dialSchema } from '../routes/dials.ts'
+import type { leaseSchema } from '../routes/leases.ts'
 import type { partitionSchema } from '../routes/partitions.ts'
+import type { statusAfterEndSchema } from '../routes/safety.ts'
 import type { StatusView } from '../routes/status.ts'
+import type { StressorView } from '../routes/stressor-views.ts'
 import type { FaultView, ProxyView } from '../routes/views.ts'
 import { isObject } from './transport.ts'
 
-export type { FaultView, FeedEntryView, ProxyView, StatusView }
+export type { FaultView, FeedEntryView, ProxyView, StatusView, StressorView }
 
 export type PartitionView = Static<typeof partitionSchema>
+export type LeaseView = Static<typeof leaseSchema>
+/** What is there after everything was put back, and what that has ended. */
+export type EndedView = Static<typeof statusAfterEndSchema>
+export type DialView = Static<typeof dialSchema>
 
 export function isFault(value: unknown): value is FaultView {
   return (
@@ -38,8 +46,30 @@ export function isPartition(value: unknown): value is PartitionView {
   )
 }
 
+export function isLease(value: unknown): value is LeaseView {
+  return isObject(value) && typeof value['id'] === 'string' && typeof value['ttlMs'] === 'number'
+}
+
+export function isDial(value: unknown): value is DialView {
+  return isObject(value) && (typeof value['reason'] === 'string' || value['reason'] === null)
+}
+
 export function isStatus(value: unknown): value is StatusView {
   return isObject(value) && typeof value['stopped'] === 'boolean' && typeof value['events'] === 'number'
+}
+
+export function isEnded(value: unknown): value is EndedView {
+  return isStatus(value) && 'endedStressors' in value && typeof value.endedStressors === 'number'
+}
+
+export function isStressor(value: unknown): value is StressorView {
+  return (
+    isObject(value) &&
+    ['id', 'name', 'type', 'state'].every((field) => typeof value[field] === 'string') &&
+    ['attributes', 'requested', 'requestedNow', 'achieved'].every((field) => isObject(value[field])) &&
+    typeof value['ttlMs'] === 'number' &&
+    Array.isArray(value['notes'])
+  )
 }
 
 export function isFeedEntry(value: unknown): value is FeedEntryView {

@@ -2,34 +2,47 @@
 import type { Dispatcher } from 'undici'
 import type { FaultChange, FaultSpec, ProxyChange, ProxySpec } from '../../proxy/index.ts'
 import type { PartitionSpec } from '../../proxy/partition.ts'
+import type { StressorSpec } from '../../resource-stressors/index.ts'
 import { readFeed, type FeedOptions } from './feed.ts'
 import { Transport, type AdminClientOptions } from './transport.ts'
 import {
   isAnything,
+  isDial,
+  isEnded,
   isEventList,
   isFault,
+  isLease,
   isListIn,
   isPartition,
   isProxy,
   type FaultView,
+  type EndedView,
   type EventList,
   type FeedEntryView,
+  type DialView,
+  type LeaseView,
   type PartitionView,
   isStatus,
+  isStressor,
   type ProxyView,
   type StatusView,
+  type StressorView,
 } from './v1-answers.ts'
 
 type Check<Answer> = (value: unknown) => value is Answer
 
 export interface EventQuery {
   readonly types: readonly string[]
-  readonly proxy: string | undefined
+  readonly proxy?: string | undefined
+  /** Only entries with a sequence above this one. */
+  readonly since?: number | undefined
+  /** At most so many, the latest: 1 to 100,000. */
   readonly limit: number
 }
 
 const areProxies = isListIn('proxies', isProxy)
 const areFaults = isListIn('faults', isFault)
+const areStressors = isListIn('stressors', isStressor)
 const arePartitions = isListIn('partitions', isPartition)
 
 /**
@@ -100,6 +113,15 @@ export class V1Client {
     await this.#call('DELETE', faultPath(proxy, name), isAnything)
   }
 
+  /** By its id, which no other fault ever has. */
+  changeFault(id: string, change: FaultChange): Promise<FaultView> {
+    return this.#call('PATCH', faultIdPath(id), isFault, change)
+  }
+
+  async endFault(id: string): Promise<void> {
+    await this.#call('DELETE', faultIdPath(id), isAnything)
+  }
+
   // ---- partitions --------------------------------------------------------------------------------------------------
 
   async partitions(): Promise<readonly PartitionView[]> {
@@ -114,6 +136,47 @@ export class V1Client {
     await this.#call('DELETE', `/v1/partitions/${encodeURIComponent(name)}`, isAnything)
   }
 
+  // ---- leases ------------------------------------------------------------------------------------------------------
+
+  /** What names its id ends when it has not been renewed for so many milliseconds. */
+  createLease(ttlMs: number): Promise<LeaseView> {
+    return this.#call('POST', '/v1/leases', isLease, { ttlMs })
+  }
+
+  renewLease(id: string): Promise<LeaseView> {
+    return this.#call('POST', `${leasePath(id)}/renew`, isLease)
+  }
+
+  async endLease(id: string): Promise<void> {
+    await this.#call('DELETE', leasePath(id), isAnything)
+  }
+
+  // ---- stressors ---------------------------------------------------------------------------------------------------
+
+  async stressors(): Promise<readonly StressorView[]> {
+    return (await this.#call('GET', '/v1/stressors', areStressors)).stressors
+  }
+
+  /** By id or name; also one of the latest that have ended. */
+  stressor(idOrName: string): Promise<StressorView> {
+    return this.#call('GET', stressorPath(idOrName), isStressor)
+  }
+
+  /** Resolves when it acts. With `dryRun` it is `planned`: what it would do. With a lease, it ends with that. */
+  startStressor(spec: StressorSpec & { readonly lease?: string }): Promise<StressorView> {
+    return this.#call('POST', '/v1/stressors', isStressor, spec)
+  }
+
+  /** By id or name. Resolves when its process is gone. */
+  async stopStressor(idOrName: string): Promise<void> {
+    await this.#call('DELETE', stressorPath(idOrName), isAnything)
+  }
+
+  /** @returns those that were there */
+  async stopStressors(): Promise<readonly StressorView[]> {
+    return (await this.#call('DELETE', '/v1/stressors', areStressors)).stressors
+  }
+
   // ---- everything at once ------------------------------------------------------------------------------------------
 
   /** Removes all faults and heals all partitions. Connections go on. */
@@ -121,14 +184,14 @@ export class V1Client {
     return this.#call('POST', '/v1/heal', isStatus)
   }
 
-  /** Heals, and enables every proxy. */
-  reset(): Promise<StatusView> {
-    return this.#call('POST', '/v1/reset', isStatus)
+  /** Heals, ends all stressors, and enables every proxy. */
+  reset(): Promise<EndedView> {
+    return this.#call('POST', '/v1/reset', isEnded)
   }
 
-  /** Emergency stop: heals, and has the server refuse new faults until {@link V1Client.resume}. */
-  stop(): Promise<StatusView> {
-    return this.#call('POST', '/v1/stop', isStatus)
+  /** Emergency stop: heals, kills all stressors, and has the server refuse new ones until {@link V1Client.resume}. */
+  stop(): Promise<EndedView> {
+    return this.#call('POST', '/v1/stop', isEnded)
   }
 
   resume(): Promise<StatusView> {
@@ -140,9 +203,16 @@ export class V1Client {
   }
 
   /** What has happened: the latest so many entries of these types, oldest first, and how many there have been in all. */
-  events({ types, proxy, limit }: EventQuery): Promise<EventList> {
-    const query = new URLSearchParams({ types: types.join(','), limit: String(limit), ...(proxy && { proxy }) })
+  events({ types, proxy, since, limit }: EventQuery): Promise<EventList> {
+    const query = new URLSearchParams({ types: types.join(','), limit: String(limit) })
+    if (proxy) query.set('proxy', proxy)
+    if (since !== undefined) query.set('since', String(since))
     return this.#call('GET', `/v1/events?${query.toString()}`, isEventList)
+  }
+
+  /** Whether an upstream answers, seen from the server. */
+  dial(upstream: string): Promise<DialView> {
+    return this.#call('POST', '/v1/dials', isDial, { upstream })
   }
 
   /** Answers if the server is well. */
@@ -177,6 +247,18 @@ export class V1Client {
 
 function proxyPath(name: string): string {
   return `/v1/proxies/${encodeURIComponent(name)}`
+}
+
+function faultIdPath(id: string): string {
+  return `/v1/faults/${encodeURIComponent(id)}`
+}
+
+function leasePath(id: string): string {
+  return `/v1/leases/${encodeURIComponent(id)}`
+}
+
+function stressorPath(idOrName: string): string {
+  return `/v1/stressors/${encodeURIComponent(idOrName)}`
 }
 
 function faultsPath(proxy: string): string {

@@ -33,7 +33,7 @@ export class Present {
   constructor(network: Network) {
     this.#network = network
     this.specs = [...network.proxies].map((proxy) => ({
-      ...specOfProxy(proxy),
+      ...specOfProxy(network, proxy),
       faults: ownFaults(network, proxy).map((fault) => {
         const spec = specOfFault(fault, network.clock.now())
         this.#faults.set(spec, fault)

@@ -12,10 +12,10 @@ export type JsonSchema = Readonly<Record<string, unknown>>
 type Fields = Readonly<Record<string, JsonSchema>>
 
 /** What editors understand best; the YAML language server knows no later one completely. */
-const DIALECT = 'http://json-schema.org/draft-07/schema#'
+export const DIALECT = 'http://json-schema.org/draft-07/schema#'
 
 /** Stands in for any value that is not a string. */
-const VARIABLE: JsonSchema = { type: 'string', pattern: '\\$\\{', description: 'A value from the environment.' }
+export const VARIABLE: JsonSchema = { type: 'string', pattern: '\\$\\{', description: 'A value from the environment.' }
 
 /**
  * The JSON Schema of `faultline.yaml`. What it refuses the server refuses, too; the server refuses more, e.g. addresses
@@ -93,7 +93,7 @@ function faultSchema(definition: FaultDefinition, definitions: Map<string, JsonS
   }
 }
 
-function matchKey(match: JsonSchema, definitions: Map<string, JsonSchema>): string {
+export function matchKey(match: JsonSchema, definitions: Map<string, JsonSchema>): string {
   const text = JSON.stringify(match)
   const keys = [...definitions.keys()].filter((key) => key.startsWith('match_'))
   const same = keys.find((key) => JSON.stringify(definitions.get(key)) === text)
@@ -102,7 +102,7 @@ function matchKey(match: JsonSchema, definitions: Map<string, JsonSchema>): stri
   return key
 }
 
-function definitionsOf(transport: Transport): FaultDefinition[] {
+export function definitionsOf(transport: Transport): FaultDefinition[] {
   return faultTypes(transport).flatMap((type) => findFaultDefinition(type, transport) ?? [])
 }
 
@@ -123,7 +123,7 @@ function proxyKey(protocol: ProtocolName): string {
   return `${protocol}_proxy`
 }
 
-function reference(definition: string): JsonSchema {
+export function reference(definition: string): JsonSchema {
   return { $ref: `#/definitions/${definition}` }
 }
 
@@ -131,7 +131,7 @@ function reference(definition: string): JsonSchema {
  * An object's schema as validate() understands it: fields with a default may be left out, others that it does not name
  * are refused.
  */
-function plain(schema: TObject): JsonSchema {
+export function plain(schema: TObject): JsonSchema {
   // Without typebox's own symbols.
   const json = withVariables(JSON.parse(JSON.stringify(schema)) as JsonSchema)
   const required = (schema.required ?? []).filter((name) => schema.properties[name]?.default === undefined)
@@ -139,7 +139,7 @@ function plain(schema: TObject): JsonSchema {
 }
 
 /** What is not just any text may come from the environment. */
-function withVariables({ default: usual, description, ...schema }: JsonSchema): JsonSchema {
+export function withVariables({ default: usual, description, ...schema }: JsonSchema): JsonSchema {
   const notes = { ...(description !== undefined && { description }), ...(usual !== undefined && { default: usual }) }
   const { type, anyOf } = schema
   if (Array.isArray(anyOf)) {

@@ -20,14 +20,16 @@ export const adminSettingsSchema = Type.Object({
     Type.Integer({
       minimum: 1,
       maximum: MAX_TTL_MS,
-      description: 'How long faults stay that name no time, in milliseconds. Default: maxTtlMs, or for ever.',
+      description:
+        'How long faults stay that name no time, in milliseconds. Default: maxTtlMs, or for ever; stressors: a minute.',
     }),
   ),
   maxTtlMs: Type.Optional(
     Type.Integer({
       minimum: 1,
       maximum: MAX_TTL_MS,
-      description: 'Faults that are to stay longer, in milliseconds, are refused. Default: any time is taken.',
+      description:
+        'Faults and stressors that are to stay longer, in milliseconds, are refused. Default: any; stressors: 15 minutes.',
     }),
   ),
   filesDirectory: Type.Optional(
@@ -40,8 +42,8 @@ export const adminSettingsSchema = Type.Object({
 
 export type AdminSettings = Static<typeof adminSettingsSchema>
 
-/** A proxy in the file: its name is its key. */
-export const proxyFieldsSchema = Type.Omit(proxySpecSchema, ['name'])
+/** A proxy in the file: its name is its key, and the file's seed is everybody's; no lease would outlive a restart. */
+export const proxyFieldsSchema = Type.Omit(proxySpecSchema, ['name', 'seed', 'seedName', 'lease'])
 
 /** A JSON object whose fields are checked by themselves. */
 const object = (description: string) => Type.Object({}, { additionalProperties: true, default: {}, description })

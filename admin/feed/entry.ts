@@ -1,10 +1,12 @@
-// What the feed consists of: everything that happened in a network, under one sequence.
+// What the feed consists of: everything that happened in a network and to its server, under one sequence.
 import { Type, type Static } from '@sinclair/typebox'
 import type { NetworkEventType } from '../../proxy/event-log.ts'
 import type { Injection, NetworkEvent } from '../../proxy/index.ts'
+import type { StressorEvent, StressorEventType } from '../../resource-stressors/index.ts'
+import type { ServerEvent, ServerEventType } from './server-log.ts'
 
 /** Kept apart, so that a flood of one is not at the expense of another. */
-export type FeedPart = 'injections' | 'connections' | 'changes'
+export type FeedPart = 'injections' | 'connections' | 'reports' | 'changes'
 
 const partOf = {
   injection: 'injections',
@@ -24,7 +26,12 @@ const partOf = {
   resumed: 'changes',
   opaque: 'changes',
   fault_not_applied: 'changes',
-} as const satisfies Readonly<Record<NetworkEventType | 'injection', FeedPart>>
+  stressor_started: 'changes',
+  stressor_report: 'reports',
+  stressor_stopped: 'changes',
+  config_reloaded: 'changes',
+  config_rejected: 'changes',
+} as const satisfies Readonly<Record<NetworkEventType | StressorEventType | ServerEventType | 'injection', FeedPart>>
 
 export type FeedType = keyof typeof partOf
 
@@ -43,6 +50,11 @@ export const defaultFeedTypes: ReadonlySet<FeedType> = new Set(
   feedTypes.filter((type) => feedPartOf(type) !== 'connections'),
 )
 
+/** What is recorded somewhere, for the feed to have. */
+export type FeedRecord = Injection | NetworkEvent | StressorEvent | ServerEvent
+
+const figures = (description: string) => Type.Optional(Type.Record(Type.String(), Type.Number(), { description }))
+
 export const feedEntrySchema = Type.Object({
   sequence: Type.Integer({ description: 'Counts up through all types; those of types not asked for are left out.' }),
   timeMs: Type.Number({ description: 'Milliseconds since the Unix epoch.' }),
@@ -53,6 +65,10 @@ export const feedEntrySchema = Type.Object({
   fault: Type.Optional(Type.String({ description: "Of an injection: the fault's name." })),
   faultType: Type.Optional(Type.String({ description: "Of an injection: the fault's type." })),
   action: Type.Optional(Type.String({ description: 'Of an injection: what was done.' })),
+  stressor: Type.Optional(Type.String({ description: 'The id of a stressor.' })),
+  stressorType: Type.Optional(Type.String({ description: 'The type of that stressor.' })),
+  requested: figures('Of a stressor: what it is after at the moment.'),
+  achieved: figures('Of a stressor: what it has. When it has stopped: the last it had.'),
   detail: Type.Record(Type.String(), Type.Union([Type.Number(), Type.String()]), {
     description: 'What belongs to the type.',
   }),
@@ -67,10 +83,10 @@ export type FeedNotice = 'gap' | 'end'
 export class FeedEntry {
   readonly sequence: number
   readonly type: FeedType
-  readonly record: Injection | NetworkEvent
+  readonly record: FeedRecord
   #json: string | undefined
 
-  constructor(sequence: number, type: FeedType, record: Injection | NetworkEvent) {
+  constructor(sequence: number, type: FeedType, record: FeedRecord) {
     this.sequence = sequence
     this.type = type
     this.record = record
@@ -78,6 +94,9 @@ export class FeedEntry {
 
   view(): FeedEntryView {
     const { sequence, type, record } = this
+    if ('stressor' in record) return viewStressorEvent(sequence, type, record)
+    if (!('connection' in record || 'proxy' in record))
+      return { sequence, timeMs: record.timeMs, type, detail: record.detail }
     const { timeMs, proxy, connection, detail } = record
     const where = { ...(proxy !== undefined && { proxy }), ...(connection !== undefined && { connection }) }
     if (!('fault' in record)) return { sequence, timeMs, type, ...where, detail }
@@ -89,4 +108,10 @@ export class FeedEntry {
   get json(): string {
     return (this.#json ??= JSON.stringify(this.view()))
   }
+}
+
+function viewStressorEvent(sequence: number, type: FeedType, event: StressorEvent): FeedEntryView {
+  const { timeMs, stressor, name, stressorType, requested, achieved, reason, message } = event
+  const end = { ...(reason !== undefined && { reason }), ...(message !== undefined && { message }) }
+  return { sequence, timeMs, type, stressor, stressorType, requested, achieved, detail: { name, ...end } }
 }

@@ -1,13 +1,23 @@
-// Everything that happened in a network under one sequence: what /v1/events lists and streams.
+// Everything that happened in a network and to its server under one sequence: what /v1/events lists and streams.
 // Only the admin server has one: the data plane records into its own logs, and does not know of it.
 import type { TimerHandle } from '../../proxy/clock.ts'
 import { DEFAULT_INJECTION_LOG_ENTRIES } from '../../proxy/injection-log.ts'
-import type { Injection, Network, NetworkEvent } from '../../proxy/index.ts'
+import type { Network } from '../../proxy/index.ts'
+import type { Stressors } from '../../resource-stressors/index.ts'
 import { Refusal } from '../security/refusal.ts'
 import { FeedCursor } from './cursor.ts'
-import { feedPartOf, FeedEntry, type FeedEntryView, type FeedNotice, type FeedPart, type FeedType } from './entry.ts'
+import {
+  feedPartOf,
+  FeedEntry,
+  type FeedEntryView,
+  type FeedNotice,
+  type FeedPart,
+  type FeedRecord,
+  type FeedType,
+} from './entry.ts'
 import type { FeedFilter } from './filter.ts'
 import { Ring } from './ring.ts'
+import type { ServerLog } from './server-log.ts'
 
 /** Of each part: as many as the network's own logs keep. */
 const KEPT_ENTRIES = DEFAULT_INJECTION_LOG_ENTRIES
@@ -27,6 +37,13 @@ export interface FeedReader {
   end(): void
 }
 
+/** A log that the feed is made of. */
+interface FeedSource {
+  readonly total: number
+  entries(): readonly FeedRecord[]
+  subscribe(listener: (record: FeedRecord) => void): () => void
+}
+
 export class Feed {
   /** Milliseconds since the Unix epoch. */
   readonly startedMs: number
@@ -34,6 +51,7 @@ export class Feed {
   readonly #parts: Readonly<Record<FeedPart, Ring<FeedEntry>>> = {
     injections: new Ring(KEPT_ENTRIES),
     connections: new Ring(KEPT_ENTRIES),
+    reports: new Ring(KEPT_ENTRIES),
     changes: new Ring(KEPT_ENTRIES),
   }
   readonly #readers = new Set<FeedReader>()
@@ -42,17 +60,18 @@ export class Feed {
   #heartbeat: TimerHandle
   #waking: NodeJS.Immediate | undefined
 
-  /** Has also what the network still knows of the time before. */
-  constructor(network: Network) {
+  /** Has also what the network and the others still know of the time before. */
+  constructor(network: Network, stressors: Stressors, server: ServerLog) {
     this.#network = network
     this.startedMs = network.clock.wallTimeMs()
     const { injections, events, changes, connectionEvents } = network
-    const known = [...injections.entries(), ...events.entries(), ...changes.entries(), ...connectionEvents.entries()]
+    const logs: readonly FeedSource[] = [injections, events, changes, connectionEvents, stressors.events, server]
+    const known = logs.flatMap((log) => log.entries())
     for (const record of known.toSorted((one, other) => one.timeMs - other.timeMs)) this.#append(record)
-    this.#unsubscribe = [injections, events, changes, connectionEvents].map((log) => {
+    this.#unsubscribe = logs.map((log) => {
       const { total } = log
       // What was recorded in this very turn is told of only after it, and is known already.
-      return log.subscribe((record: Injection | NetworkEvent) => {
+      return log.subscribe((record) => {
         if (record.sequence > total) this.#append(record)
       })
     })
@@ -118,7 +137,7 @@ export class Feed {
     })
   }
 
-  #append(record: Injection | NetworkEvent): void {
+  #append(record: FeedRecord): void {
     const type: FeedType = 'fault' in record ? 'injection' : record.type
     this.#parts[feedPartOf(type)].append(new FeedEntry(++this.#sequence, type, record))
     // Once for all that happens in a turn, and behind the bytes that proxies have to pass on in it.

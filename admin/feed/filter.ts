@@ -11,6 +11,7 @@ import {
   isFeedType,
   type FeedEntry,
   type FeedPart,
+  type FeedRecord,
   type FeedType,
 } from './entry.ts'
 
@@ -21,6 +22,7 @@ export const feedQuerySchema = Type.Object({
     }),
   ),
   proxy: proxySchema,
+  stressor: Type.Optional(Type.String({ description: 'Only of the stressor of this id or name.' })),
   since: Type.Optional(
     Type.Integer({
       minimum: 0,
@@ -36,18 +38,29 @@ export type FeedQuery = Static<typeof feedQuerySchema>
 export class FeedFilter {
   readonly #types: ReadonlySet<FeedType>
   readonly #proxy: string | undefined
+  readonly #stressor: string | undefined
   /** The parts of the feed that have what passes. */
   readonly parts: ReadonlySet<FeedPart>
 
   /** @throws FaultlineError for what is no type */
-  constructor({ types, proxy }: Pick<FeedQuery, 'types' | 'proxy'>) {
+  constructor({ types, proxy, stressor }: Pick<FeedQuery, 'types' | 'proxy' | 'stressor'>) {
     this.#types = types === undefined ? defaultFeedTypes : new Set(types.split(',').map(readType))
     this.#proxy = proxy
+    this.#stressor = stressor
     this.parts = new Set([...this.#types].map(feedPartOf))
   }
 
   passes({ type, record }: FeedEntry): boolean {
-    return this.#types.has(type) && (this.#proxy === undefined || record.proxy === this.#proxy)
+    return this.#types.has(type) && this.#isOfProxy(record) && this.#isOfStressor(record)
+  }
+
+  #isOfProxy(record: FeedRecord): boolean {
+    return this.#proxy === undefined || ('proxy' in record && record.proxy === this.#proxy)
+  }
+
+  #isOfStressor(record: FeedRecord): boolean {
+    if (this.#stressor === undefined) return true
+    return 'stressor' in record && (record.stressor === this.#stressor || record.name === this.#stressor)
   }
 }
 

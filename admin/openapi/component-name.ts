@@ -3,6 +3,8 @@
 export type ComponentName =
   | 'Connection'
   | 'ConnectionList'
+  | 'Dial'
+  | 'DialSpec'
   | 'EventList'
   | 'EventStream'
   | 'Fault'
@@ -29,3 +31,9 @@ export type ComponentName =
   | 'ProxyList'
   | 'ProxySpec'
   | 'Status'
+  | 'StatusAfterEnd'
+  | 'Stressor'
+  | 'StressorList'
+  | 'StressorSpec'
+  | 'StressorType'
+  | 'StressorTypeList'

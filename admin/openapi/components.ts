@@ -10,20 +10,26 @@ import { proxyChangeSchema } from '../../proxy/proxy-settings.ts'
 import { problemSchema } from '../errors.ts'
 import { feedEntrySchema } from '../feed/entry.ts'
 import { connectionListSchema, connectionSchema } from '../routes/connections.ts'
+import { dialSchema, dialSpecSchema } from '../routes/dials.ts'
 import { eventListSchema } from '../routes/events.ts'
 import { faultTypeListSchema, faultTypeSchema } from '../routes/fault-types.ts'
 import { injectionListSchema, injectionSchema } from '../routes/injections.ts'
 import { leaseListSchema, leaseSchema } from '../routes/leases.ts'
 import { partitionListSchema, partitionSchema } from '../routes/partitions.ts'
 import { proxyListSchema } from '../routes/proxies.ts'
+import { statusAfterEndSchema } from '../routes/safety.ts'
 import { statusSchema } from '../routes/status.ts'
+import { stressorTypeListSchema, stressorTypeSchema } from '../routes/stressor-types.ts'
+import { stressorListSchema, stressorSchema } from '../routes/stressor-views.ts'
 import { faultListSchema, faultSchema, proxySchema } from '../routes/views.ts'
 import type { ComponentName } from './component-name.ts'
 import { describeFaultTypes, matchSchemas, type FaultTypeView } from './fault-types.ts'
 import { toJsonSchema, type JsonSchema } from './json-schema.ts'
 import { reference } from './operation.ts'
+import { describeStressorTypes, stressorSpecOf } from './stressor-types.ts'
 
 const inputs: Partial<Record<ComponentName, TSchema>> = {
+  DialSpec: dialSpecSchema,
   FaultChange: faultChangeSchema,
   LeaseSpec: leaseSpecSchema,
   PartitionSpec: partitionSpecSchema,
@@ -34,6 +40,7 @@ const inputs: Partial<Record<ComponentName, TSchema>> = {
 export const answerSchemas = {
   Connection: connectionSchema,
   ConnectionList: connectionListSchema,
+  Dial: dialSchema,
   EventList: eventListSchema,
   Fault: faultSchema,
   FaultList: faultListSchema,
@@ -50,9 +57,14 @@ export const answerSchemas = {
   Proxy: proxySchema,
   ProxyList: proxyListSchema,
   Status: statusSchema,
+  StatusAfterEnd: statusAfterEndSchema,
+  Stressor: stressorSchema,
+  StressorList: stressorListSchema,
+  StressorType: stressorTypeSchema,
+  StressorTypeList: stressorTypeListSchema,
 } satisfies Partial<Record<ComponentName, TSchema>>
 
-/** All of them, by name; those of each type of fault, too. */
+/** All of them, by name; those of each type of fault and of stressor, too. */
 export function componentSchemas(): Readonly<Record<string, JsonSchema>> {
   const names = new Map(
     Object.entries(answerSchemas).map(([name, schema]) => [schema as object, name as ComponentName]),
@@ -66,6 +78,7 @@ export function componentSchemas(): Readonly<Record<string, JsonSchema>> {
     const name = matches.get(schema)
     return name === undefined ? undefined : { $ref: `#/components/schemas/${name}` }
   })
+  const stressors = describeStressorTypes()
   const types = [...new Set(views.map(({ type }) => type))]
   const ofType = (type: string): FaultTypeView[] => views.filter((view) => view.type === type)
   return {
@@ -73,9 +86,15 @@ export function componentSchemas(): Readonly<Record<string, JsonSchema>> {
     ...mapValues<TSchema>(answerSchemas, (schema) => toJsonSchema(schema, { isInput: false, replace })),
     ProxySpec: proxySpec(),
     Proxy: proxyView(replace),
-    FaultSpec: faultSpec(types),
+    FaultSpec: choiceByType('What goes wrong.', types, faultSpecName),
     NetworkFaultSpec: networkFaultSpec(),
     ...Object.fromEntries(types.map((type) => [faultSpecName(type), faultSpecOf(ofType(type))])),
+    StressorSpec: choiceByType(
+      'What is pressed.',
+      stressors.map(({ type }) => type),
+      stressorSpecName,
+    ),
+    ...Object.fromEntries(stressors.map((view) => [stressorSpecName(view.type), stressorSpecOf(view)])),
     ...Object.fromEntries([...matches].map(([schema, name]) => [name, toJsonSchema(schema, { isInput: true })])),
     EventStream: { type: 'string', description: 'Server-sent events: `data` of each is an entry of the feed.' },
     InjectionLines: { type: 'string', description: 'An injection a line.' },
@@ -94,14 +113,23 @@ function mapValues<Value>(
 
 /** `http_abort` is HttpAbortFaultSpec. */
 function faultSpecName(type: string): string {
-  const words = type.split('_').map((word) => word.charAt(0).toUpperCase() + word.slice(1))
-  return `${words.join('')}FaultSpec`
+  return `${capitalised(type)}FaultSpec`
 }
 
-function faultSpec(types: readonly string[]): JsonSchema {
-  const mapping = Object.fromEntries(types.map((type) => [type, `#/components/schemas/${faultSpecName(type)}`]))
+/** `disk-fill` is DiskFillStressorSpec. */
+function stressorSpecName(type: string): string {
+  return `${capitalised(type)}StressorSpec`
+}
+
+function capitalised(type: string): string {
+  const words = type.split(/[_-]/).map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+  return words.join('')
+}
+
+function choiceByType(describe: string, types: readonly string[], nameOf: (type: string) => string): JsonSchema {
+  const mapping = Object.fromEntries(types.map((type) => [type, `#/components/schemas/${nameOf(type)}`]))
   return {
-    description: 'What goes wrong. Fields that are not there are refused.',
+    description: `${describe} Fields that are not there are refused.`,
     oneOf: types.map((type) => ({ $ref: mapping[type] })),
     discriminator: { propertyName: 'type', mapping },
   }

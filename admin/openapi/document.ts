@@ -10,9 +10,10 @@ const tags: Readonly<Record<Tag, string>> = {
   proxies: 'Listeners, each with an upstream.',
   faults: 'What goes wrong on a proxy.',
   partitions: 'Services that are kept apart.',
+  stressors: "Pressure on the machine's own resources.",
   connections: 'Live connections.',
   records: 'What happened.',
-  safety: 'Ways back to a network without faults.',
+  safety: 'Ways back to a network without faults and a machine without stressors.',
   server: 'The server itself.',
 }
 

@@ -24,7 +24,7 @@ export interface Operation {
 
 export type Answer = ComponentName | null | { readonly [mediaType: string]: ComponentName }
 
-export type Tag = 'proxies' | 'faults' | 'partitions' | 'connections' | 'records' | 'safety' | 'server'
+export type Tag = 'proxies' | 'faults' | 'partitions' | 'stressors' | 'connections' | 'records' | 'safety' | 'server'
 
 const PROBLEM_JSON = 'application/problem+json'
 
@@ -33,7 +33,7 @@ const successes: Readonly<Record<number, string>> = { 200: 'Done.', 201: 'Create
 const errors: Readonly<Record<number, string>> = {
   400: 'Something in the request is wrong: `field` and `expected` say what.',
   404: 'There is none of this name or id.',
-  409: 'The name or the address is taken.',
+  409: 'The name or the address is taken; or the machine can not bear it.',
   422: "The proxy's protocol can not carry this fault.",
   423: 'The emergency stop is on.',
   429: 'There are as many as there may be.',

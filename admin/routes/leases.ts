@@ -1,4 +1,4 @@
-// /v1/leases: faults and partitions that are held by one end when its holder does not renew it any more.
+// /v1/leases: faults, partitions and stressors that are held by one end when its holder does not renew it any more.
 import { Type, type Static } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
 import type { Network } from '../../proxy/index.ts'
@@ -13,7 +13,7 @@ export const leaseSchema = Type.Object({
   id: Type.String(),
   ttlMs: Type.Integer({ description: 'How long it lasts after it was made or renewed, in milliseconds.' }),
   remainingMs: Type.Integer({ description: 'What is left of that.' }),
-  holds: Type.Integer({ description: 'Faults and partitions that end with it.' }),
+  holds: Type.Integer({ description: 'Faults, partitions and stressors that end with it.' }),
 })
 
 export const leaseListSchema = Type.Object({ leases: Type.Array(leaseSchema) })

@@ -4,6 +4,7 @@ import { FaultlineError, type FaultProxy, type InstalledFault, type Network } fr
 import type { LiveConnection } from '../../proxy/carrier.ts'
 import type { Lease } from '../../proxy/leases.ts'
 import type { Partition } from '../../proxy/partition.ts'
+import type { Stressor, Stressors } from '../../resource-stressors/index.ts'
 import { Refusal } from '../security/refusal.ts'
 
 export const proxyPathSchema = Type.Object({ proxy: Type.String({ description: 'The name of a proxy.' }) })
@@ -14,6 +15,9 @@ export const proxyFaultPathSchema = Type.Object({
 export const faultPathSchema = Type.Object({ id: Type.String({ description: "A fault's id." }) })
 export const partitionPathSchema = Type.Object({ partition: Type.String({ description: 'The name of a partition.' }) })
 export const leasePathSchema = Type.Object({ id: Type.String({ description: "A lease's id." }) })
+export const stressorPathSchema = Type.Object({
+  stressor: Type.String({ description: "A stressor's id, or its name." }),
+})
 export const connectionPathSchema = Type.Object({
   id: Type.String({ description: 'A connection: the name of its proxy, a colon, its number there.' }),
 })
@@ -23,6 +27,7 @@ export type ProxyFaultPath = Static<typeof proxyFaultPathSchema>
 export type FaultPath = Static<typeof faultPathSchema>
 export type PartitionPath = Static<typeof partitionPathSchema>
 export type LeasePath = Static<typeof leasePathSchema>
+export type StressorPath = Static<typeof stressorPathSchema>
 export type ConnectionPath = Static<typeof connectionPathSchema>
 
 export interface FoundFault {
@@ -62,6 +67,12 @@ export function requirePartition(network: Network, { partition: name }: Partitio
 
 export function requireLease(network: Network, { id }: LeasePath): Lease {
   return network.leases.require(id, 'id')
+}
+
+export function requireStressor(stressors: Stressors, { stressor: idOrName }: StressorPath): Stressor {
+  const stressor = stressors.find(idOrName)
+  if (stressor) return stressor
+  throw new FaultlineError('stressor_not_found', `there is no stressor with the id or name "${idOrName}"`)
 }
 
 /** The name of a proxy may have colons, too. */

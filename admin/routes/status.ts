@@ -2,6 +2,7 @@
 import { Type, type Static } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
 import { version, type Network } from '../../proxy/index.ts'
+import type { Stressors } from '../../resource-stressors/index.ts'
 import type { Feed } from '../feed/feed.ts'
 import { describeRoute } from '../openapi/operation.ts'
 
@@ -20,6 +21,7 @@ export const statusSchema = Type.Object({
   enabledFaults: count('Those that act.'),
   partitions: count('That have not been healed.'),
   leases: count('That have not ended.'),
+  stressors: count('That are there.'),
   connections: count('Live ones.'),
   injections: count('Acts of faults so far.'),
   events: count('Entries of the feed so far.'),
@@ -28,7 +30,7 @@ export const statusSchema = Type.Object({
 
 export type StatusView = Static<typeof statusSchema>
 
-export function viewStatus(network: Network, feed: Feed): StatusView {
+export function viewStatus(network: Network, feed: Feed, stressors: Stressors): StatusView {
   const proxies = [...network.proxies]
   const faults = proxies.flatMap((proxy) => [...proxy.faults])
   return {
@@ -42,6 +44,7 @@ export function viewStatus(network: Network, feed: Feed): StatusView {
     enabledFaults: faults.filter(({ enabled }) => enabled).length,
     partitions: network.partitions.length,
     leases: [...network.leases].length,
+    stressors: stressors.list.length,
     connections: proxies.reduce((sum, { connections }) => sum + connections.size, 0),
     injections: network.injections.total,
     events: feed.total,
@@ -49,10 +52,10 @@ export function viewStatus(network: Network, feed: Feed): StatusView {
   }
 }
 
-export function statusRoutes(app: FastifyInstance, network: Network, feed: Feed): void {
+export function statusRoutes(app: FastifyInstance, network: Network, feed: Feed, stressors: Stressors): void {
   app.get(
     '/status',
     describeRoute({ id: 'getStatus', tag: 'server', summary: 'The network in numbers', answers: { 200: 'Status' } }),
-    () => viewStatus(network, feed),
+    () => viewStatus(network, feed, stressors),
   )
 }

@@ -2,10 +2,12 @@
 import type { TObject } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
 import type { Network } from '../../proxy/index.ts'
+import type { Stressors } from '../../resource-stressors/index.ts'
 import { problemHandlers } from '../errors.ts'
 import type { Feed } from '../feed/feed.ts'
 import { openApiDocument } from '../openapi/document.ts'
 import { connectionRoutes } from './connections.ts'
+import { dialRoutes } from './dials.ts'
 import { eventRoutes } from './events.ts'
 import { faultTypeRoutes } from './fault-types.ts'
 import { faultRoutes } from './faults.ts'
@@ -16,15 +18,19 @@ import { proxyRoutes } from './proxies.ts'
 import { validateQuery } from './query.ts'
 import { safetyRoutes } from './safety.ts'
 import { statusRoutes } from './status.ts'
+import { stressorTypeRoutes } from './stressor-types.ts'
+import { stressorRoutes } from './stressors.ts'
 
 export interface V1Options {
   readonly network: Network
   /** It is closed with the server. */
   readonly feed: Feed
+  /** They end with the server. */
+  readonly stressors: Stressors
 }
 
 /** Register it with a prefix. */
-export async function v1Api(app: FastifyInstance, { network, feed }: V1Options): Promise<void> {
+export async function v1Api(app: FastifyInstance, { network, feed, stressors }: V1Options): Promise<void> {
   problemHandlers(app)
   checkQueries(app)
   await openApiDocument(app)
@@ -33,10 +39,13 @@ export async function v1Api(app: FastifyInstance, { network, feed }: V1Options):
   faultTypeRoutes(app)
   partitionRoutes(app, network)
   leaseRoutes(app, network)
-  safetyRoutes(app, network, feed)
+  stressorRoutes(app, network, stressors)
+  stressorTypeRoutes(app)
+  safetyRoutes(app, network, feed, stressors)
   connectionRoutes(app, network)
   injectionRoutes(app, network)
-  statusRoutes(app, network, feed)
+  statusRoutes(app, network, feed, stressors)
+  dialRoutes(app)
   await eventRoutes(app, network, feed)
 }
 

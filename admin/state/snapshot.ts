@@ -32,8 +32,8 @@ export function leftMs(expiresMs: number, nowMs: number): number {
 }
 
 /** A proxy's complete spec, secrets included, but for the faults on it. */
-export function specOfProxy(proxy: FaultProxy): ProxySpec {
-  const { name, protocol, listen, upstream, enabled, from, to } = proxy
+export function specOfProxy(network: Network, proxy: FaultProxy): ProxySpec {
+  const { name, protocol, listen, upstream, enabled, from, to, seed, seedName, lease } = proxy
   return {
     ...proxy.optionsWithSecrets(),
     name,
@@ -43,6 +43,9 @@ export function specOfProxy(proxy: FaultProxy): ProxySpec {
     enabled,
     ...(from !== undefined && { from }),
     ...(to !== undefined && { to }),
+    ...(seed !== network.seed && { seed }),
+    ...(seedName !== name && { seedName }),
+    ...(lease !== undefined && { lease }),
   }
 }
 

@@ -70,11 +70,13 @@ function unusable(path: string, expected: string, reason: string, cause: unknown
 
 /**
  * Puts a file in the place of another: at any moment, whenever the process is killed or the power fails, there is one or
- * the other, complete. Only its owner may read it, as it has keys of proxies in it.
+ * the other, complete.
  *
  * Not by a library: those choose a new name for the temporary file each time, so that every kill leaves one behind.
+ *
+ * @param mode who may read it. Default: only its owner, as a state has keys of proxies in it
  */
-export async function replaceFile(path: string, text: string): Promise<void> {
+export async function replaceFile(path: string, text: string, mode = 0o600): Promise<void> {
   // A link stays one.
   const target = await realpath(path).catch(() => path)
   const folder = dirname(target)
@@ -82,7 +84,7 @@ export async function replaceFile(path: string, text: string): Promise<void> {
   // What a killed process has left, or what somebody has put there to be written through.
   await rm(temporary, { force: true })
   {
-    await using file = await open(temporary, 'wx', 0o600)
+    await using file = await open(temporary, 'wx', mode)
     await file.writeFile(text)
     // Without it the new name may reach the disk before the content.
     await file.sync()

@@ -82,18 +82,20 @@ export class StateKeeper {
   }
 }
 
-/** What is to be there again. Faults of leases are not: whoever holds them has to ask the new server. */
+/** What is to be there again. What leases hold is not: whoever holds it has to ask the new server. */
 function stateOf(network: Network, config: readonly ProxySpec[]): State {
   return {
     version: 1,
     stopped: network.stopped,
     config,
-    proxies: [...network.proxies].map((proxy) => ({
-      ...specOfProxy(proxy),
-      faults: ownFaults(network, proxy)
-        .filter(({ lease }) => lease === undefined)
-        .map((fault) => withEnd(network, specOfFault(fault, network.clock.now()), fault.expiresMs)),
-    })),
+    proxies: [...network.proxies]
+      .filter(({ lease }) => lease === undefined)
+      .map((proxy) => ({
+        ...specOfProxy(network, proxy),
+        faults: ownFaults(network, proxy)
+          .filter(({ lease }) => lease === undefined)
+          .map((fault) => withEnd(network, specOfFault(fault, network.clock.now()), fault.expiresMs)),
+      })),
     partitions: network.partitions
       .filter(({ lease }) => lease === undefined)
       .map((partition) => withEnd(network, specOfPartition(partition), partition.expiresMs)),

@@ -1,9 +1,10 @@
 // Stressors: what was asked for against what the kernel counts, beside stress-ng where it is installed (Linux).
-import { availableParallelism } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { Stressors } from '../../dist/esm/resource-stressors/index.js'
 import { median } from '../statistics.mjs'
+import { diskOrphanMs, fillAccuracy, inFolder, rateAccuracy } from './disk.mjs'
 import { besideCompetitors, faultlineEngine, stressNgEngine } from './engines.mjs'
 import { cpuAccuracy, memoryAccuracy, orphanMs, startAndStop } from './measure.mjs'
 
@@ -13,14 +14,30 @@ const MOST_OUTSIDE_CORES = 0.2
 const PAUSE_MS = 2000
 const COMPETITORS = 2
 const ROUNDS = 5
+const FILL_BYTES = 256 * MIB
+/** Bytes per second, and how they get to the disk. */
+const RATES = [
+  { bytesPerSecond: 5e6, sync: 'direct' },
+  { bytesPerSecond: 20e6, sync: 'direct' },
+  { bytesPerSecond: 20e6, sync: 'direct', readShare: 0.5, workers: 2 },
+  { bytesPerSecond: 2e6, sync: 'fdatasync' },
+]
+/** What is in the middle of something when its parent dies. */
+const DISK_SPECS = [
+  { type: 'disk-fill', attributes: { bytes: FILL_BYTES } },
+  { type: 'disk-io', attributes: { iops: 1e6, sync: 'fdatasync', fileSizeBytes: 16 * MIB } },
+  { type: 'disk-io', attributes: { iops: 1e6, sync: 'direct', workers: 4, fileSizeBytes: 16 * MIB } },
+  { type: 'inodes', attributes: { count: 100_000 } },
+]
 
 const usage = `usage: node bench/stress/main.mjs [options]
 
   --seconds N     length of one measurement of CPU load, whole seconds (default 6)
   --loads a,b     percent of a core (default 10,25,50,75,90)
   --memory-mib N  memory that is taken (default 1024)
+  --path P        a folder on the disk that is pressed (default: that of temporary files); takes 256 MiB at a time
   --tries N       a measurement that others disturb is taken again, so often at most (default 5)
-  --only a,b      cpu, latency, memory, orphans (default all)
+  --only a,b      cpu, latency, memory, orphans, disk-fill, disk-io, disk-orphans (default all)
   --help          this text
 `
 
@@ -30,7 +47,8 @@ const { values } = parseArgs({
     loads: { type: 'string', default: '10,25,50,75,90' },
     'memory-mib': { type: 'string', default: '1024' },
     tries: { type: 'string', default: '5' },
-    only: { type: 'string', default: 'cpu,latency,memory,orphans' },
+    path: { type: 'string', default: tmpdir() },
+    only: { type: 'string', default: 'cpu,latency,memory,orphans,disk-fill,disk-io,disk-orphans' },
     help: { type: 'boolean', default: false },
   },
 })
@@ -40,7 +58,8 @@ else await main()
 async function main() {
   const engines = [faultlineEngine(), stressNgEngine()].filter((engine) => engine !== null)
   if (engines.length < 2) print('stress-ng is not installed: Faultline alone (Debian: apt install stress-ng)')
-  const parts = { cpu, latency, memory, orphans }
+  const disk = { 'disk-fill': diskFill, 'disk-io': diskIo, 'disk-orphans': diskOrphans }
+  const parts = { cpu, latency, memory, orphans, ...disk }
   try {
     for (const name of values.only.split(',')) await parts[name](engines)
   } finally {
@@ -114,6 +133,68 @@ async function orphans() {
     const times = []
     for (let round = 0; round < ROUNDS; round++) times.push(await orphanMs(how))
     row('faultline', how, [median(times).toFixed(1), `gate ${gate}`])
+  }
+}
+
+async function diskFill() {
+  print(`\ndisk-fill: ${FILL_BYTES / MIB} MiB, time in ms; gates on a quiet disk: up 100, error 1 block`)
+  await withStressors(async (stressors) => {
+    for (let round = 1; round <= ROUNDS; round++) {
+      const { figures, busy } = await inFolder(values.path, (folder) => fillAccuracy(stressors, folder, FILL_BYTES))
+      const { upMs, downMs, excessBytes, blockBytes } = figures
+      row('faultline', `round ${round}`, [
+        `up ${upMs.toFixed(0)}`,
+        `down ${downMs.toFixed(0)}`,
+        `error ${(excessBytes / blockBytes).toFixed(1)} blocks`,
+        busy,
+      ])
+    }
+  })
+}
+
+async function diskIo() {
+  const seconds = Number(values.seconds)
+  print(`\ndisk-io: over ${seconds} s, in MB/s; gates for 6 s: error 1 %, deviation of seconds 0.5`)
+  await withStressors(async (stressors) => {
+    for (const rate of RATES) {
+      let busy = ''
+      const measure = async (path) => {
+        const result = await rateAccuracy(stressors, { ...rate, path, fileSizeBytes: 16 * MIB }, seconds)
+        ;({ busy } = result)
+        return result
+      }
+      const { figures, noise } = await quietly(() => inFolder(values.path, measure))
+      const { mean, errorPercent, deviation } = figures
+      const reads = rate.readShare === undefined ? '' : `, ${rate.readShare * 100} % reads`
+      row('faultline', `${rate.bytesPerSecond / 1e6} ${rate.sync}${reads}`, [
+        `got ${mean.toFixed(3)}`,
+        `error ${errorPercent.toFixed(2)} %`,
+        `deviation ${deviation.toFixed(2)}`,
+        busy,
+        noise,
+      ])
+    }
+  })
+}
+
+async function diskOrphans() {
+  print(
+    '\ndisk-orphans: from the death of the parent until no process and no file is left, in ms, the worst: gate 2000',
+  )
+  for (const spec of DISK_SPECS) {
+    const times = []
+    for (let round = 0; round < ROUNDS; round++) times.push(await diskOrphanMs(spec, values.path))
+    const { sync = '' } = spec.attributes
+    row('faultline', `${spec.type} ${sync}`, [Math.max(...times).toFixed(0), `median ${median(times).toFixed(0)}`])
+  }
+}
+
+async function withStressors(act) {
+  const stressors = new Stressors()
+  try {
+    await act(stressors)
+  } finally {
+    await stressors.close()
   }
 }
 

@@ -54,7 +54,7 @@ function windowPercents(samples, step) {
   return percents
 }
 
-function deviation(values) {
+export function deviation(values) {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length
   return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length)
 }
@@ -129,7 +129,7 @@ export async function orphanMs(how) {
 }
 
 /** Begins to watch; the result ends that, and says how many cores others than `ownCpuMs` had. */
-function outsideLoad(ownCpuMs) {
+export function outsideLoad(ownCpuMs) {
   const [beginMs, machine, own] = [performance.now(), machineCpuMs(), ownCpuMs()]
   return () => {
     const others = machineCpuMs() - machine - (ownCpuMs() - own)

@@ -2,6 +2,7 @@
 import { apiFlags } from '../api.ts'
 import { optionalArgument } from '../arguments.ts'
 import { defineCommand } from '../command.ts'
+import { firstSentence } from '../help.ts'
 import { faultTypeChoices } from '../names.ts'
 import type { Cell } from '../output.ts'
 import { unknownWord } from '../suggest.ts'
@@ -38,7 +39,3 @@ export const faults = defineCommand({
     }
   },
 })
-
-function firstSentence(text: string): string {
-  return /^.*?\.(?= [A-Z])/s.exec(text)?.[0] ?? text
-}

@@ -23,6 +23,11 @@ import { proxyShow } from './proxy-show.ts'
 import { proxyDisable, proxyEnable } from './proxy-switch.ts'
 import { heal, reset, resume, stop } from './safety.ts'
 import { serve } from './serve.ts'
+import { sidecarApply, sidecarRemove, sidecarRulesCommand } from './sidecar.ts'
+import { stressList } from './stress-list.ts'
+import { stressStop } from './stress-stop.ts'
+import { stressTypes } from './stress-types.ts'
+import { stress } from './stress.ts'
 import { toggleProxy } from './toggle.ts'
 import { toxicAdd } from './toxic-add.ts'
 import { toxicRemove } from './toxic-remove.ts'
@@ -49,10 +54,17 @@ export const commands: readonly Command[] = [
   partitionList,
   partitionAdd,
   partitionHeal,
+  stress,
+  stressList,
+  stressStop,
+  stressTypes,
   heal,
   reset,
   stop,
   resume,
+  sidecarRulesCommand,
+  sidecarApply,
+  sidecarRemove,
   healthcheck,
   completion,
   complete,

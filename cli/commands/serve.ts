@@ -44,6 +44,7 @@ const flags = {
     describe: 'Another name under which clients reach the API; .example.com for all names below that.',
   }),
   'proxy-metrics': toggleOff({ describe: "Whether /metrics has the proxies' traffic." }),
+  stressors: toggleOff({ describe: 'Whether stressors may be started, which press this machine.' }),
   'runtime-metrics': toggle({ describe: "Whether /metrics has the server's own memory and CPU." }),
   version: toggle({ describe: 'Shows the version.' }),
 }
@@ -58,7 +59,7 @@ export const serve = defineCommand({
   notes: async () =>
     `Environment:\n  LOG_LEVEL        How much is logged: ${logLevels.join(', ')} (default info)\n` +
     '  FAULTLINE_TOKEN  What clients must present as "Authorization: Bearer"; without it, nothing\n\n' +
-    'Ends on SIGINT or SIGTERM: removes all faults, closes all connections. A second signal ends it at once.\n' +
+    'Ends on SIGINT or SIGTERM: removes all faults, ends all stressors, closes all connections. A second signal ends it at once.\n' +
     'SIGHUP has the configuration read again.',
   async run(values, { out, env }) {
     if (values.version) {
@@ -85,6 +86,7 @@ export const serve = defineCommand({
       proxies: files.beginning.proxies,
       proxyMetrics: values['proxy-metrics'],
       runtimeMetrics: values['runtime-metrics'],
+      ...(!values.stressors && { stressors: false as const }),
       logger,
     }
     await runUntilSignal(async () => {
@@ -100,7 +102,7 @@ export const serve = defineCommand({
         { host, port: portOf(server.url), seed, version, proxies: files.beginning.proxies.length },
         'faultline started',
       )
-      const following = await followFiles(files, server.network, logger).catch(async (error: unknown) => {
+      const following = await followFiles(files, server, logger).catch(async (error: unknown) => {
         await server.close()
         throw error
       })

@@ -1,6 +1,7 @@
 // An entry of the feed as a line that people read.
 import type { FeedEntryView } from '../../admin/client/v1-answers.ts'
 import type { Cell, Style } from '../output.ts'
+import { figuresText, reachedText } from '../stress-views.ts'
 
 const styles: Readonly<Record<string, Style>> = {
   injection: 'yellow',
@@ -11,16 +12,25 @@ const styles: Readonly<Record<string, Style>> = {
   partition_healed: 'green',
   stopped: 'red',
   resumed: 'green',
+  stressor_started: 'red',
+  stressor_stopped: 'green',
+  config_rejected: 'red',
   gap: 'yellow',
 }
 
 /** Time, type, where, what: `14:03:59.123  fault_removed  shop  fault=latency_downstream reason=expired …`. */
 export function entryCells(entry: FeedEntryView): Cell[] {
-  const { timeMs, type, proxy, connection, direction, fault, action, detail } = entry
+  const { timeMs, type, proxy, connection, direction, fault, action, stressor, stressorType, detail } = entry
   const where = `${proxy ?? '-'}${connection ? `#${connection}` : ''}`
-  const what = [fault ?? [], action ?? [], direction ?? []].flat()
+  const what = [fault ?? [], action ?? [], direction ?? [], stressor ?? [], stressorType ?? []].flat()
   const more = orderedFields(detail).map((field) => `${field}=${detail[field]}`)
-  return [timeText(timeMs), styled(type), where, [...what, ...more].join(' ')]
+  const reached = stressor === undefined ? [] : [figuresOf(entry)]
+  return [timeText(timeMs), styled(type), where, [...what, ...more, ...reached].join(' ')]
+}
+
+/** Before its first report a stressor has nothing: then it is said what it is after. */
+function figuresOf({ requested = {}, achieved = {} }: FeedEntryView): string {
+  return Object.keys(achieved).length === 0 ? figuresText(requested) : reachedText({ requested, achieved })
 }
 
 /** A narrow terminal cuts off what comes last. */

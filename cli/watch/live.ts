@@ -82,11 +82,16 @@ class Live {
 
   async refresh(): Promise<void> {
     const client = this.#client
-    const [status, all, partitions] = await Promise.all([client.status(), client.proxies(), client.partitions()])
+    const [status, all, partitions, stressors] = await Promise.all([
+      client.status(),
+      client.proxies(),
+      client.partitions(),
+      client.stressors(),
+    ])
     const proxies = this.#proxy === undefined ? all : all.filter(({ name }) => name === this.#proxy)
     this.#rates.update(proxies, performance.now())
     this.lost = undefined
-    const known = { url: client.url, status, proxies, partitions }
+    const known = { url: client.url, status, proxies, partitions, stressors }
     this.#watched = { ...known, rates: this.#rates, entries: this.#entries, lost: undefined }
   }
 

@@ -1,8 +1,15 @@
-// What `faultline watch` shows on a terminal: a head, the proxies, the partitions, the latest events.
-import type { FeedEntryView, PartitionView, ProxyView, StatusView } from '../../admin/client/v1-answers.ts'
+// What `faultline watch` shows on a terminal: a head, the proxies, the partitions, the stressors, the latest events.
+import type {
+  FeedEntryView,
+  PartitionView,
+  ProxyView,
+  StatusView,
+  StressorView,
+} from '../../admin/client/v1-answers.ts'
 import type { Cell, Output } from '../output.ts'
 import { printable } from '../output.ts'
-import { cutsText, stateCellOf } from '../v1-views.ts'
+import { reachedText } from '../stress-views.ts'
+import { cutsText, endOf, stateCellOf } from '../v1-views.ts'
 import { entryCells } from './entry-line.ts'
 import type { Rates } from './rates.ts'
 
@@ -12,6 +19,7 @@ export interface Watched {
   readonly status: StatusView
   readonly proxies: readonly ProxyView[]
   readonly partitions: readonly PartitionView[]
+  readonly stressors: readonly StressorView[]
   readonly rates: Rates
   /** The latest, oldest first. */
   readonly entries: readonly FeedEntryView[]
@@ -25,12 +33,12 @@ const MIN_EVENT_ROWS = 4
 /** Lines for a terminal of so many rows. */
 export function picture(out: Output, watched: Watched, rows: number): string[] {
   const head = [...headLines(out, watched), '']
-  const partitions = partitionLines(watched.partitions)
+  const others = [...partitionLines(watched.partitions), ...stressorLines(watched.stressors)]
   const heading = ['', out.paint('bold', 'Latest events')]
-  const room = rows - head.length - partitions.length - heading.length
+  const room = rows - head.length - others.length - heading.length
   const table = proxyLines(out, watched, Math.max(2, room - MIN_EVENT_ROWS))
   const eventRows = Math.max(0, room - table.length)
-  return [...head, ...table, ...partitions, ...heading, ...eventLines(out, watched.entries, eventRows)]
+  return [...head, ...table, ...others, ...heading, ...eventLines(out, watched.entries, eventRows)]
 }
 
 function headLines(out: Output, { url, status, rates, lost }: Watched): string[] {
@@ -77,6 +85,13 @@ function proxyCells(proxy: ProxyView, rates: Rates): Cell[] {
 
 function partitionLines(partitions: readonly PartitionView[]): string[] {
   return partitions.map((partition) => printable(`${partition.name} (${partition.mode}): ${cutsText(partition)}`))
+}
+
+function stressorLines(stressors: readonly StressorView[]): string[] {
+  return stressors.map((stressor) => {
+    const { name, type, requestedNow: requested, achieved } = stressor
+    return printable(`${name} (${type}): ${reachedText({ requested, achieved })}; ends ${endOf(stressor)}`)
+  })
 }
 
 function eventLines(out: Output, entries: readonly FeedEntryView[], rows: number): string[] {

@@ -171,7 +171,7 @@ export class DatagramSession implements LiveConnection, ConnectionFacts, StageHo
   }
 
   random(direction: Direction, fault: InstalledFault, purpose: string): Random {
-    return new Random(this.#host.seed, this.#host.name, this.number, direction, fault.name, purpose)
+    return new Random(this.#host.seed, this.#host.seedName, this.number, direction, fault.name, purpose)
   }
 
   record(fault: InstalledFault, direction: Direction, action: string, detail: InjectionDetail): void {

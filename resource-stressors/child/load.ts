@@ -17,7 +17,9 @@ export interface RunningLoad {
   progress(): Progress
   /** Called ten times a second: why the load has to end at once, lest the machine suffer; undefined = all is well. */
   breach?(): string | undefined
-  /** Gives everything back; resolves when that is done. */
+  /** Called ten times a second: why there is nothing left to do, so that it ends; undefined = it goes on. */
+  finished?(): string | undefined
+  /** Gives everything back; resolves when that is done. What it throws is told as the stressor's last words. */
   stop(): Promise<void>
 }
 

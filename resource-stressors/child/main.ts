@@ -31,7 +31,8 @@ async function main(): Promise<void> {
   volunteerForOutOfMemory()
   // It may have died before we could notice anything else of it.
   if (process.ppid !== Number(process.argv[2])) await abandon()
-  await threads.prepare(Math.min(availableParallelism(), MAX_PREPARED_THREADS))
+  // One that is needed at once makes its threads when it needs them, if ever.
+  if (process.argv[3] === 'prepared') await threads.prepare(Math.min(availableParallelism(), MAX_PREPARED_THREADS))
   tell({ kind: 'ready' })
 }
 
@@ -55,18 +56,22 @@ function receive(message: ToChild): void {
 }
 
 async function start({ type, task, ttlMs, rampUpMs }: StartMessage): Promise<void> {
-  const startMs = performance.now()
   process.title = `faultline stressor: ${type}`
-  setTimeout(() => void end('expired'), ttlMs)
-  running = findLoad(type).start(task, { startThread: (threadTask) => threads.start({ type, task: threadTask }) })
+  running = findLoad(type).then((found) =>
+    found.start(task, { startThread: (threadTask) => threads.start({ type, task: threadTask }) }),
+  )
   const load = await running
   if (ended) return // told to stop meanwhile
+  const startMs = performance.now()
+  setTimeout(() => void end('expired'), ttlMs)
   let ticks = 0
   const tick = (): void => {
     if (ended) return
     load.ramp(rampUpMs > 0 ? Math.min(1, (performance.now() - startMs) / rampUpMs) : 1)
     const breach = load.breach?.()
+    const finished = load.finished?.()
     if (breach !== undefined) void end('floor', breach)
+    else if (finished !== undefined) void end('done', finished)
     else if (++ticks % TICKS_PER_REPORT === 0) tell({ kind: 'report', ...load.progress() })
     watchLease()
   }
@@ -86,8 +91,14 @@ function watchLease(): void {
 async function end(reason: EndReason, why?: string): Promise<void> {
   if (ended) return
   ended = true
-  const progress = await letGo().catch(() => undefined)
-  tell({ kind: 'ended', reason, ...(why !== undefined && { message: why }), ...progress }, () => process.exit())
+  let words = why
+  const progress = await letGo().catch((error: unknown) => {
+    // If it never began, that is why it ends.
+    const more = wordsOf(error)
+    words = words === undefined || words === more ? more : `${words}; ${more}`
+    return undefined
+  })
+  tell({ kind: 'ended', reason, ...(words !== undefined && { message: words }), ...progress }, () => process.exit())
 }
 
 function wordsOf(error: unknown): string {

@@ -25,6 +25,7 @@ export interface Progress {
 export type EndReason =
   | 'request'
   | 'expired'
+  | 'done' // there is nothing left to do
   | 'floor' // the machine has less left than must stay free
   | 'died' // something failed
 

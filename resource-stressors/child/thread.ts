@@ -9,10 +9,14 @@ const control = new ThreadControl(shared)
 // eslint-disable-next-line unicorn/require-post-message-target-origin -- that is a window's, not a thread's
 const tell = (event: ThreadEvent): void => parentPort?.postMessage(event)
 
-tell('ready')
-control.awaitRun()
-// Asleep, a thread gets no events: the order has to be fetched.
-const order = receiveMessageOnPort(orders)?.message as ThreadOrder | undefined
-if (order) findLoad(order.type).thread?.(order.task, control, () => tell('begun'))
-tell('done')
-orders.close()
+async function main(): Promise<void> {
+  tell('ready')
+  control.awaitRun()
+  // Asleep, a thread gets no events: the order has to be fetched.
+  const order = receiveMessageOnPort(orders)?.message as ThreadOrder | undefined
+  if (order) (await findLoad(order.type)).thread?.(order.task, control, () => tell('begun'))
+  tell('done')
+  orders.close()
+}
+
+void main()

@@ -24,7 +24,7 @@ const found = new Map<string, { readonly memberships: string; readonly groups: C
  *
  * @param root where `proc` is looked for, `/`
  */
-export function controlGroups(root: string, controller: 'cpu' | 'memory'): ControlGroups | undefined {
+export function controlGroups(root: string, controller: 'cpu' | 'memory' | 'pids'): ControlGroups | undefined {
   const text = readText(join(root, 'proc/self/cgroup')) ?? ''
   const key = `${root} ${controller}`
   const last = found.get(key)

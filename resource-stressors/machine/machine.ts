@@ -57,6 +57,22 @@ export class Machine {
     return { totalBytes, availableBytes: Math.max(0, availableBytes), swapBytes: inBytes(kilobytes('SwapTotal')) ?? 0 }
   }
 
+  /**
+   * As {@link Memory.availableBytes}, and in control groups with pages of files that were used of late as well: before
+   * programs run short, the kernel drops those too. MemAvailable counts them anyway.
+   */
+  availableToProgramsBytes(): number {
+    let availableBytes = inBytes(numberAfter(this.#read('proc/meminfo'), 'MemAvailable:')) ?? freemem()
+    const groups = controlGroups(this.root, 'memory')
+    for (const folder of groups?.folders ?? []) {
+      const limitBytes = memoryLimit(groups, folder)
+      if (limitBytes === undefined) continue
+      const inUseBytes = numberAfter(readText(join(folder, 'memory.stat')), activeFiles(groups)) ?? 0
+      availableBytes = Math.min(availableBytes, limitBytes - memoryUsage(groups, folder) + inUseBytes)
+    }
+    return Math.max(0, availableBytes)
+  }
+
   cpu(): Cpu {
     const allowed = this.#read('proc/self/status')?.match(/^Cpus_allowed_list:\s*(\S+)/m)?.[1]
     const cores = allowed === undefined ? range(0, availableParallelism() - 1) : parseCoreList(allowed)
@@ -92,6 +108,11 @@ function memoryUsage(groups: ControlGroups | undefined, folder: string): number 
     groups?.version === 1 ? ['memory.usage_in_bytes', 'total_inactive_file '] : ['memory.current', 'inactive_file ']
   const usedBytes = readNumber(join(folder, usage)) ?? 0
   return Math.max(0, usedBytes - (numberAfter(readText(join(folder, 'memory.stat')), inactive) ?? 0))
+}
+
+/** Pages of files that were used of late, in memory.stat. */
+function activeFiles(groups: ControlGroups | undefined): string {
+  return groups?.version === 1 ? 'total_active_file ' : 'active_file '
 }
 
 /** In cores. `cpu.max` is `max 100000` or `150000 100000`; version 1 says -1 for none. */

@@ -10,6 +10,7 @@ import { generateApi } from 'swagger-typescript-api'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startAdminServer, type AdminServer } from '../../admin/index.ts'
 import { faultTypes } from '../../proxy/index.ts'
+import { stressorTypes } from '../../resource-stressors/index.ts'
 import { RawServer, RawSocket } from '../support/sockets.ts'
 
 let server: AdminServer
@@ -50,6 +51,17 @@ describe('the document', () => {
     expect(schemas.CorruptFaultSpec.properties.attributes.anyOf).toHaveLength(2)
   })
 
+  test('has every type of stressor, with what it takes', () => {
+    const { StressorSpec: spec, ...schemas } = document.components.schemas
+    expect(Object.keys(spec.discriminator.mapping)).toEqual(stressorTypes())
+    const cpu = schemas[spec.discriminator.mapping.cpu.split('/').at(-1)]
+    expect(cpu.properties).toMatchObject({
+      type: { enum: ['cpu'] },
+      attributes: { properties: { load: { maximum: 100 } } },
+    })
+    expect(cpu.required).toEqual(['type'])
+  })
+
   test('tells of each operation what it is, by whom it may be called and how it fails', () => {
     const operations = Object.values<any>(document.paths).flatMap((path) => Object.values<any>(path))
     expect(operations.length).toBeGreaterThan(30)
@@ -73,7 +85,7 @@ describe('the document', () => {
 
 /** What a user of the generated client writes. It must compile, in strict mode, and work. */
 const PROGRAM = `
-import { Api, type FaultSpec } from './client.js'
+import { Api, type FaultSpec, type StressorSpec } from './client.js'
 
 export async function drive(baseUrl: string, upstream: string, speak: (listen: string) => Promise<void>) {
   const api = new Api<string>({
@@ -95,6 +107,9 @@ export async function drive(baseUrl: string, upstream: string, speak: (listen: s
   const afterLease = await v1.listFaults()
   await v1.createPartition({ groups: [['app'], ['db']] })
   const healed = await v1.heal()
+  const pressure: StressorSpec = { type: 'cpu', dryRun: true, attributes: { load: 50, workers: 1 } }
+  const planned = await v1.startStressor(pressure)
+  const { stressors } = await v1.listStressors()
   const stopped = await v1.stop()
   const refused = await v1.addFault({ type: 'noop', proxy: 'p' }).catch((answer) => answer.error)
   await v1.resume()
@@ -104,7 +119,9 @@ export async function drive(baseUrl: string, upstream: string, speak: (listen: s
     injected: injections.map(({ action }) => action),
     afterLease: afterLease.faults.length,
     partitions: healed.partitions,
+    planned: [planned.state, planned.requested['cpuCores'], stressors.length],
     stopped: stopped.stopped,
+    ended: stopped.endedStressors,
     refused: refused.code,
     events: events.events.map(({ type }) => type),
   }
@@ -156,7 +173,9 @@ describe('a generated client', () => {
       injected: ['delay'],
       afterLease: 0,
       partitions: 0,
+      planned: ['planned', 0.5, 0],
       stopped: true,
+      ended: 0,
       refused: 'stopped',
       events: ['stopped', 'resumed'],
     })

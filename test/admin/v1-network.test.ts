@@ -255,6 +255,7 @@ test('status tells the network in numbers', async () => {
     enabledFaults: 1,
     partitions: 0,
     leases: 1,
+    stressors: 0,
     connections: 0,
     injections: 0,
     events: 4,

@@ -50,6 +50,22 @@ describe.concurrent('the configuration file', () => {
     const reloaded = await logged(server, ({ msg }) => msg === 'configuration reloaded')
     expect(reloaded).toMatchObject({ created: ['b'], changed: ['a'], removed: [], failed: 0 })
     expect(await faultsOf(server, 'a')).toEqual([['latency_downstream', { latency: 7, jitter: 0 }]])
+    const feed = (await (await fetch(`${server.url}/v1/events?types=config_rejected,config_reloaded`)).json()) as object
+    expect(feed).toMatchObject({
+      events: [
+        {
+          type: 'config_rejected',
+          detail: {
+            file: path,
+            line: 5,
+            column: 3,
+            message: expect.stringMatching(/^proxies\.b\.upstream: missing/),
+            problems: 1,
+          },
+        },
+        { type: 'config_reloaded', detail: { file: path, created: 1, changed: 1, removed: 0, failed: 0 } },
+      ],
+    })
     // Read again all the same, which changes nothing.
     server.process.signal('SIGHUP')
     const again = await logged(server, (line) => line.msg === 'configuration reloaded' && line.time !== reloaded.time)

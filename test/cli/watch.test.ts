@@ -134,7 +134,7 @@ describe('the picture', () => {
   const out = new Output({ write: () => undefined }, {})
 
   function watched(changes: Partial<Watched>): Watched {
-    const nothing = { proxies: [], partitions: [], entries: [], rates: new Rates(), lost: undefined }
+    const nothing = { proxies: [], partitions: [], stressors: [], entries: [], rates: new Rates(), lost: undefined }
     return { url: 'http://x', status, ...nothing, ...changes }
   }
 
@@ -156,6 +156,13 @@ describe('the picture', () => {
       'Latest events',
       '09:05:07.042  stopped  -  ',
     ])
+  })
+
+  test('has a line for each stressor, with what it has of what was asked for', () => {
+    const stressor = { name: 'cpu-1', type: 'cpu', ttlMs: 60_000, remainingMs: 30_000, lease: null }
+    const figures = { requestedNow: { cpuCores: 1.6 }, achieved: { cpuCores: 1.5987 } }
+    const stressors = [{ ...stressor, ...figures }] as unknown as Watched['stressors']
+    expect(picture(out, watched({ stressors }), 24)).toContain('cpu-1 (cpu): cpuCores 1.599 of 1.6; ends in 30 s')
   })
 
   test('says that the emergency stop is on, and that the connection is lost', () => {

@@ -31,7 +31,8 @@ describe.skipIf(!hasCurl())('the commands of the guide', () => {
 
   // In the order of the guide: each goes on where the one before left off.
   for (const section of sections.filter((other) => stepsOf(other).length > 0)) {
-    test(`do what they show: ${section.title}`, async () => {
+    // Some have a dozen commands, each a process.
+    test(`do what they show: ${section.title}`, { timeout: 60_000 }, async () => {
       expect(await run.steps(section)).toEqual(stepsOf(section).map(wanted))
       if (section.title === 'Watching') expect(await screen(run)).toBe(withoutTimes(shownScreen()))
     })
@@ -49,15 +50,16 @@ async function screen(run: GuideRun): Promise<string> {
   const client = new V1Client(`http://127.0.0.1:${run.port(API)}`)
   const shown = shownScreen()
   const rows = shown.trimEnd().split('\n').length
-  const [status, proxies, partitions, { events: entries }] = await Promise.all([
+  const [status, proxies, partitions, stressors, { events: entries }] = await Promise.all([
     client.status(),
     client.proxies(),
     client.partitions(),
+    client.stressors(),
     client.events({ types: tableTypes, proxy: undefined, limit: rows }),
   ])
   const url = `http://127.0.0.1:${API}`
   const out = new Output({ write: () => undefined }, {})
-  const watched = { url, status, proxies, partitions, entries, rates: new Rates(), lost: undefined }
+  const watched = { url, status, proxies, partitions, stressors, entries, rates: new Rates(), lost: undefined }
   await client.close()
   const lines = picture(out, watched, rows).map((line) => cut(line, COLUMNS).trimEnd())
   return withoutTimes(`${lines.join('\n')}\n`)

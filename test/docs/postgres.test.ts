@@ -58,7 +58,7 @@ describe.skipIf(!hasCurl())('the commands of the guide', () => {
   })
 
   for (const situation of sections.filter((other) => other !== start && stepsOf(other).length > 0)) {
-    test(`do what they show, and take it back: ${situation.title}`, async () => {
+    test(`do what they show, and take it back: ${situation.title}`, { timeout: 60_000 }, async () => {
       expect(await run.steps(situation)).toEqual(stepsOf(situation).map(wanted))
 
       const answer = await fetch(`http://127.0.0.1:${run.port(API)}/v1/proxies`)

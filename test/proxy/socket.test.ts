@@ -78,3 +78,20 @@ test('a finished socket sends FIN behind what was written', async () => {
   client.end()
   server.close()
 })
+
+test('a reset is an RST also to a peer that is connected already, when we do not know yet that we are', async () => {
+  const { server, client } = await accept({ buffer: () => Buffer.alloc(100), callback: () => true })
+  client.destroy()
+  const ended = new Promise<unknown>((resolve) => {
+    server.once('test:adopted', (adopted: net.Socket) => {
+      adopted.on('error', ({ code }: NodeJS.ErrnoException) => resolve(code)).on('end', () => resolve('FIN'))
+    })
+  })
+  const connecting = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1')
+  await new Promise((resolve) => process.nextTick(resolve)) // so long net waits before it asks the kernel
+  expect(connecting.connecting).toBe(true) // on loopback the kernel is further
+  resetSocket(connecting)
+  expect(await ended).toBe('ECONNRESET')
+  expect(connecting.destroyed).toBe(true)
+  server.close()
+})

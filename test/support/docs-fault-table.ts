@@ -1,12 +1,11 @@
-// The attributes of a fault as the tables of docs/ show them, from its schema.
+// The attributes of a fault, or of a stressor, as the tables of docs/ show them, from its schema.
 import type { TSchema } from '@sinclair/typebox'
-import type { FaultDefinition } from '../../proxy/faults/fault.ts'
 
 /**
  * The attributes in the schema's order: bold if they have to be given, with their choices, the default first, or their
  * default. Empty objects and lists are no defaults that a reader needs to know.
  */
-export function attributesCell({ schema }: FaultDefinition): string {
+export function attributesCell({ schema }: { readonly schema: TSchema }): string {
   const properties = Object.entries((schema['properties'] ?? {}) as Record<string, TSchema>)
   const required = new Set((schema['required'] ?? []) as string[])
   return properties.map(([name, property]) => attribute(name, property, required.has(name))).join(', ')
