@@ -56,6 +56,7 @@ export function peerAddress(socket: net.Socket): string {
 /** net.Socket as Node's own code sees it (lib/net.js, unchanged in these points from Node 18 to 26). */
 interface HandleOwner {
   _handle: unknown
+  resetAndClosing: boolean
   server: unknown
   _server: unknown
 }
@@ -127,8 +128,10 @@ export function resetSocket(socket: net.Socket): void {
   if (socket.destroyed) return
   if (socket.connecting) {
     // The kernel may be connected already: closed as usual, the peer would see FIN. resetAndDestroy() would wait until
-    // we are connected, too; what it does then is this.
-    Object.assign(socket, { resetAndClosing: true })
+    // we are connected, too; what it does then is this. It needs a socket of the kernel's: there is none before the name
+    // has been looked up.
+    const owner = socket as unknown as HandleOwner
+    owner.resetAndClosing = ((owner._handle as { fd?: number } | null)?.fd ?? -1) >= 0
     socket.destroy()
   }
   // FIN is on its way to the kernel, which takes a turn of the loop.

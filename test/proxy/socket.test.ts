@@ -95,3 +95,9 @@ test('a reset is an RST also to a peer that is connected already, when we do not
   expect(connecting.destroyed).toBe(true)
   server.close()
 })
+
+test('a reset ends a socket that has not even looked up where to connect to', async () => {
+  const socket = net.connect(9, 'localhost')
+  resetSocket(socket)
+  await once(socket, 'close')
+})
