@@ -20,7 +20,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && ln -s /app/dist/esm/cli/main.js /usr/local/bin/faultline
 WORKDIR /app
-COPY --from=build /build/package.json /build/faultline.schema.json /build/LICENSE ./
+COPY --from=build /build/package.json /build/faultline.schema.json /build/faultline-experiment.schema.json /build/LICENSE ./
 COPY --from=build /build/node_modules ./node_modules
 COPY --from=build /build/dist/esm ./dist/esm
 ENV NODE_ENV=production

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { writeConfigSchema } from './config-schema.mjs'
+import { writeConfigSchema, writeExperimentSchema } from './config-schema.mjs'
 
 const root = join(import.meta.dirname, '..')
 const typescript = createRequire(import.meta.url).resolve('typescript/package.json')
@@ -18,3 +18,4 @@ for (const project of ['tsconfig.esm.json', 'tsconfig.cjs.json']) {
 writeFileSync(join(root, 'dist', 'cjs', 'package.json'), '{ "type": "commonjs" }\n')
 chmodSync(join(root, 'dist', 'esm', 'cli', 'main.js'), 0o755)
 await writeConfigSchema()
+await writeExperimentSchema()

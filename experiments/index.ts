@@ -1,0 +1,13 @@
+// Experiments: a hypothesis, a timeline of faults, a verdict. What files say, and what runs them.
+export type { Experiment } from './file/experiment.ts'
+export { experimentJsonSchema } from './file/json-schema.ts'
+export { ExperimentFile, loadExperiment, parseExperiment, type LoadExperimentOptions } from './file/load.ts'
+export type { Journal, Outcome, PhaseName, Verdict } from './model.ts'
+export { NetworkTarget, type NetworkTargetOptions } from './runner/network-target.ts'
+export { describePlan, planExperiment, type Plan, type PlannedStep, type PlanOptions } from './runner/plan.ts'
+export { RunQueue } from './runner/queue.ts'
+export { RefusedError } from './runner/refused-error.ts'
+export { runExperiment, type RunEvent, type RunOptions, type RunResult } from './runner/run.ts'
+export { ServerTarget, type ServerTargetOptions } from './runner/server-target.ts'
+export { abortOnSignals, type ProcessSignals } from './runner/signals.ts'
+export type { ExperimentTarget } from './runner/target.ts'

@@ -1,0 +1,32 @@
+// The one list of formats. A new one is a file and a line here.
+import type { Journal } from '../model.ts'
+import { renderHtml } from './html/page.ts'
+import { renderJunit } from './junit.ts'
+import { renderMarkdown } from './markdown.ts'
+import { renderMetrics } from './metrics.ts'
+
+interface Format {
+  readonly file: string
+  render(journal: Journal): string | Promise<string>
+}
+
+const formats = {
+  json: { file: 'results.json', render: renderJson },
+  markdown: { file: 'report.md', render: renderMarkdown },
+  html: { file: 'report.html', render: renderHtml },
+  junit: { file: 'junit.xml', render: renderJunit },
+  prometheus: { file: 'metrics.prom', render: renderMetrics },
+} satisfies Record<string, Format>
+
+export type ResultFormat = keyof typeof formats
+
+export const resultFormats = Object.keys(formats) as readonly ResultFormat[]
+
+export function formatOf(name: ResultFormat): Format {
+  return formats[name]
+}
+
+/** results.json: the journal, whole. */
+export function renderJson(journal: Journal): string {
+  return `${JSON.stringify(journal, null, 2)}\n`
+}

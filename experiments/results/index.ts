@@ -1,0 +1,13 @@
+// Results of a run: files for people and for machines, hints, history and trend.
+export { resultFormats, renderJson, type ResultFormat } from './formats.ts'
+export { addToHistory, historyTitles, readHistory } from './history.ts'
+export type { Hint } from './hints/hint.ts'
+export { hintsOf } from './hints/registry.ts'
+export { renderHtml } from './html/page.ts'
+export { renderJunit } from './junit.ts'
+export { MAX_MARKDOWN_CHARACTERS, renderMarkdown } from './markdown.ts'
+export { METRICS_CONTENT_TYPE, renderMetrics } from './metrics.ts'
+export { pushMetrics, type PushOptions } from './push.ts'
+export { readJournal } from './read.ts'
+export { renderTrend, trendOf, type Change, type Trend, type TrendRow } from './trend.ts'
+export { writeResults, type WrittenFile } from './write.ts'

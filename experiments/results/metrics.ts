@@ -1,0 +1,69 @@
+// metrics.prom: the figures of a run in the text format of Prometheus, under names that dashboards know.
+import { Gauge, Registry } from 'prom-client'
+import type { Journal } from '../model.ts'
+
+/** Of the file and of what is pushed. */
+export const METRICS_CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE
+
+interface Metric {
+  readonly name: string
+  readonly help: string
+  read(journal: Journal): number | null
+}
+
+const metrics: readonly Metric[] = [
+  {
+    name: 'chaos_mttr_seconds',
+    help: 'Mean time to recovery of the outages that ended.',
+    read: (journal) => scaled(journal, 'mttr', 0.001),
+  },
+  {
+    name: 'chaos_error_rate_percent',
+    help: 'Attempts that failed, of all valid ones.',
+    read: (journal) => scaled(journal, 'errorRate', 100),
+  },
+  {
+    name: 'chaos_availability_percent',
+    help: 'Attempts that were good, of all valid ones.',
+    read: (journal) => scaled(journal, 'availability', 100),
+  },
+  {
+    name: 'chaos_latency_degradation_ms',
+    help: 'By how many milliseconds answers became slower under the faults.',
+    read: (journal) => scaled(journal, 'latencyDegradation', 1),
+  },
+  {
+    name: 'chaos_recovery_time_seconds',
+    help: 'From the removal of the last fault to stable good answers.',
+    read: (journal) => scaled(journal, 'recoveryTime', 0.001),
+  },
+  {
+    name: 'chaos_slo_passed',
+    help: '1 if the run ended well and kept every SLO, else 0.',
+    read: ({ outcome }) => (outcome === 'passed' ? 1 : 0),
+  },
+  {
+    name: 'chaos_slo_violations_count',
+    help: 'SLOs that were not kept.',
+    read: ({ verdicts }) => verdicts.filter(({ result }) => result === 'fail').length,
+  },
+]
+
+/** What was not measured has no sample: a zero would be a lie, and NaN breaks sums. */
+export async function renderMetrics(journal: Journal): Promise<string> {
+  const registry = new Registry()
+  const { title: experiment, environment } = journal
+  for (const metric of metrics) {
+    const { name, help } = metric
+    const gauge = new Gauge({ name, help, labelNames: ['experiment', 'environment'], registers: [registry] })
+    const value = metric.read(journal)
+    if (value !== null) gauge.set({ experiment, environment }, value)
+  }
+  return registry.metrics()
+}
+
+function scaled({ verdicts }: Journal, slo: string, factor: number): number | null {
+  const measured = verdicts.find((verdict) => verdict.slo === slo)?.measured ?? null
+  // Without what binary fractions add: 0.07 · 100 is 7.
+  return measured === null ? null : Number((measured * factor).toPrecision(12))
+}

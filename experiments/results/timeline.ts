@@ -1,0 +1,85 @@
+// The run as a list of what happened, in the order of time.
+import type { Journal, PhaseName, StepRecord } from '../model.ts'
+import { formatDuration, formatShare, plural } from './figures.ts'
+import { notUndone } from './summary.ts'
+
+export interface TimelineEvent {
+  readonly atMs: number
+  readonly kind: 'phase' | 'applied' | 'undone' | 'check' | 'error' | 'outage' | 'recovery' | 'end'
+  readonly text: string
+}
+
+/** At the same time, what began comes before what it led to. */
+const order: readonly TimelineEvent['kind'][] = [
+  'phase',
+  'undone',
+  'applied',
+  'check',
+  'error',
+  'outage',
+  'recovery',
+  'end',
+]
+
+export function timelineOf(journal: Journal): readonly TimelineEvent[] {
+  const events = [...phaseEvents(journal), ...journal.steps.flatMap(stepEvents), ...outageEvents(journal)]
+  const left = notUndone(journal).length
+  const remains = left === 0 ? '' : `; ${plural(left, 'step')} not undone`
+  events.push({ atMs: journal.durationMs, kind: 'end', text: `the run ends: ${journal.outcome}${remains}` })
+  return events.sort((one, other) => one.atMs - other.atMs || order.indexOf(one.kind) - order.indexOf(other.kind))
+}
+
+function phaseEvents(journal: Journal): TimelineEvent[] {
+  return journal.phases.map(({ name, fromMs, untilMs }) => {
+    const attempts = sum(journal, name, 'attempts')
+    const seen =
+      attempts === 0
+        ? ''
+        : `: ${plural(attempts, 'attempt')}, ${formatShare(1 - sum(journal, name, 'good') / attempts)} not good`
+    return { atMs: fromMs, kind: 'phase', text: `${name} for ${formatDuration(untilMs - fromMs)}${seen}` }
+  })
+}
+
+function sum({ probes }: Journal, phase: PhaseName, field: 'attempts' | 'good'): number {
+  return Object.values(probes).reduce((total, phases) => total + (phases[phase]?.[field] ?? 0), 0)
+}
+
+function stepEvents(step: StepRecord): TimelineEvent[] {
+  const { name, kind, appliedMs, undoneMs, error } = step
+  const events: TimelineEvent[] = []
+  if (error !== undefined) events.push({ atMs: undoneMs ?? appliedMs, kind: 'error', text: `${name}: ${error}` })
+  if (kind === 'check') return [{ atMs: appliedMs, kind: 'check', text: name }, ...events]
+  events.push({ atMs: appliedMs, kind: 'applied', text: `${name} begins` })
+  if (undoneMs !== undefined) {
+    const text = `${name} ends, after ${formatDuration(undoneMs - appliedMs)}`
+    events.push({ atMs: undoneMs, kind: 'undone', text })
+  }
+  return events
+}
+
+function outageEvents({ outages, durationMs }: Journal): TimelineEvent[] {
+  return outages.flatMap(({ fromMs, untilMs }): TimelineEvent[] => {
+    if (untilMs === undefined) {
+      const lasted = formatDuration(durationMs - fromMs)
+      return [{ atMs: fromMs, kind: 'outage', text: `an outage begins that has not ended after ${lasted}` }]
+    }
+    return [
+      { atMs: fromMs, kind: 'outage', text: 'an outage begins' },
+      { atMs: untilMs, kind: 'recovery', text: `the outage ends, after ${formatDuration(untilMs - fromMs)}` },
+    ]
+  })
+}
+
+/** Detection and recovery, as pairs of a name and a figure. */
+export function reactionTimes({ detectionMs, recoveryMs, outages }: Journal): readonly (readonly [string, string])[] {
+  const ended = outages.filter(({ untilMs }) => untilMs !== undefined).length
+  const never = outages.length - ended
+  const recovery = (ms: number | null): string =>
+    ms === null && never > 0 ? 'not while it was watched' : formatDuration(ms)
+  return [
+    ['From fault to first failure', detectionMs === null ? 'no failure seen' : formatDuration(detectionMs)],
+    ['From fault removed to first good answer', recovery(recoveryMs.first)],
+    ['From fault removed to stable', recovery(recoveryMs.stable)],
+    ['Outages', never === 0 ? String(ended) : `${outages.length}, of which ${never} did not end`],
+  ]
+}

@@ -1,0 +1,133 @@
+// A network in this process, and its stressors, as what an experiment acts on.
+import { FaultlineError, isFaultlineError } from '../../proxy/errors.ts'
+import type { Network } from '../../proxy/index.ts'
+import type { Lease } from '../../proxy/leases.ts'
+import type { Stressors, StressorSpec } from '../../resource-stressors/index.ts'
+import { Renewal } from './renewal.ts'
+import {
+  DEFAULT_LEASE_MS,
+  type ExperimentTarget,
+  type Holding,
+  type KnownProxy,
+  type PlannedStressor,
+} from './target.ts'
+
+export interface NetworkTargetOptions {
+  readonly network: Network
+  /** Default: steps that press the machine are refused. */
+  readonly stressors?: Stressors
+  /** In milliseconds. Default 5000. */
+  readonly leaseMs?: number
+}
+
+export class NetworkTarget implements ExperimentTarget {
+  readonly name = 'the network of this process'
+  readonly #network: Network
+  readonly #stressors: Stressors | undefined
+  readonly #leaseMs: number
+
+  constructor({ network, stressors, leaseMs = DEFAULT_LEASE_MS }: NetworkTargetOptions) {
+    this.#network = network
+    this.#stressors = stressors
+    this.#leaseMs = leaseMs
+  }
+
+  async proxies(): Promise<readonly KnownProxy[]> {
+    return [...this.#network.proxies].map(({ name, protocol, enabled, from, to }) => ({
+      name,
+      protocol,
+      enabled,
+      ...(from !== undefined && { from }),
+      ...(to !== undefined && { to }),
+    }))
+  }
+
+  async isStopped(): Promise<boolean> {
+    return this.#network.stopped
+  }
+
+  async planStressor(spec: StressorSpec): Promise<PlannedStressor> {
+    const { requested, notes } = await requireStressors(this.#stressors).start({ ...spec, dryRun: true })
+    return { requested, notes }
+  }
+
+  async hold(lost: (error: Error) => void): Promise<Holding> {
+    const lease = this.#network.leases.create({ ttlMs: this.#leaseMs })
+    const renewal = new Renewal({
+      leaseMs: this.#leaseMs,
+      lost,
+      renew: async () => {
+        lease.renew()
+        return this.#network.leases.get(lease.id) !== undefined
+      },
+    })
+    return new NetworkHolding(this.#network, this.#stressors, lease, renewal)
+  }
+}
+
+class NetworkHolding implements Holding {
+  readonly #network: Network
+  readonly #stressors: Stressors | undefined
+  readonly #lease: Lease
+  readonly #renewal: Renewal
+
+  constructor(network: Network, stressors: Stressors | undefined, lease: Lease, renewal: Renewal) {
+    this.#network = network
+    this.#stressors = stressors
+    this.#lease = lease
+    this.#renewal = renewal
+  }
+
+  async addFault(...[proxy, spec]: Parameters<Holding['addFault']>): Promise<void> {
+    this.#proxy(proxy).addFault({ ...spec, lease: this.#lease.id })
+  }
+
+  async changeFault(...[proxy, name, change]: Parameters<Holding['changeFault']>): Promise<void> {
+    this.#proxy(proxy).updateFault(name, change)
+  }
+
+  async removeFault(proxy: string, name: string): Promise<void> {
+    const found = this.#network.proxy(proxy)
+    if (found?.fault(name)) found.removeFault(name)
+  }
+
+  async injections({ proxy, fault }: { readonly proxy: string; readonly fault: string }): Promise<number | undefined> {
+    return this.#network.proxy(proxy)?.fault(fault)?.injections
+  }
+
+  async addPartition(spec: Parameters<Holding['addPartition']>[0]): Promise<void> {
+    this.#network.partition({ ...spec, lease: this.#lease.id })
+  }
+
+  async healPartition(name: string): Promise<void> {
+    this.#network.partitions.find((partition) => partition.name === name)?.heal()
+  }
+
+  async startStressor(spec: Parameters<Holding['startStressor']>[0]): Promise<void> {
+    await requireStressors(this.#stressors).start(spec, this.#lease)
+  }
+
+  async stopStressor(name: string): Promise<void> {
+    try {
+      await this.#stressors?.stop(name)
+    } catch (error) {
+      if (!isFaultlineError(error) || error.code !== 'stressor_not_found') throw error
+    }
+  }
+
+  async release(): Promise<void> {
+    this.#renewal.stop()
+    this.#lease.end()
+  }
+
+  #proxy(name: string) {
+    const proxy = this.#network.proxy(name)
+    if (!proxy) throw new FaultlineError('proxy_not_found', `there is no proxy named "${name}"`)
+    return proxy
+  }
+}
+
+function requireStressors(stressors: Stressors | undefined): Stressors {
+  if (stressors) return stressors
+  throw new FaultlineError('stressor_refused', 'this target was given nothing that starts stressors')
+}

@@ -1,0 +1,204 @@
+// The steps of a run: carries them out at their times, and undoes what acts, one by one or all at once.
+import type { Clock } from '../../proxy/clock.ts'
+import type { Step } from '../file/experiment.ts'
+import type { PhaseName, StepRecord } from '../model.ts'
+import { actingOf, type Acting } from './acting.ts'
+import type { BlastRadius } from './blast-radius.ts'
+import type { ExperimentTarget, Holding } from './target.ts'
+import { waitFor, waitUntil } from './waiting.ts'
+
+/** A fault that grows is changed so often on its way, at most; and at least so long passes between two changes. */
+const MAX_CHANGES = 100
+const MIN_CHANGE_MS = 200
+
+/** An undoing that failed is tried again, in case it was the network in between. */
+const UNDO_ATTEMPTS = 3
+const UNDO_PAUSE_MS = 100
+
+const NOT_UNDONE = 'not undone'
+
+/** Counting how often faults have acted must not hold their end up. */
+const COUNT_DEADLINE_MS = 200
+
+export interface StepsOptions {
+  /** Begins the names of all that acts. */
+  readonly prefix: string
+  readonly target: ExperimentTarget
+  readonly holding: Holding
+  readonly radius: BlastRadius
+  readonly clock: Clock
+  /** Milliseconds since the run's begin. */
+  readonly now: () => number
+  /** A step has begun, ended, or failed. */
+  readonly onStep: (record: StepRecord) => void
+}
+
+interface Mutable {
+  phase: PhaseName
+  name: string
+  kind: StepRecord['kind']
+  appliedMs: number
+  undoneMs?: number
+  error?: string
+}
+
+/** A step that may have begun to act. */
+interface Active {
+  readonly record: Mutable
+  readonly acting: Acting
+  readonly begun: Promise<unknown>
+  undoing?: Promise<void>
+}
+
+export class Steps {
+  readonly #options: StepsOptions
+  readonly #active = new Set<Active>()
+  readonly #records: Mutable[] = []
+  readonly #injections: Record<string, number> = {}
+  #count = 0
+  /** Nothing may begin any more. */
+  #isOver = false
+
+  constructor(options: StepsOptions) {
+    this.#options = options
+  }
+
+  /** As they were carried out, in the order of their begin. */
+  get records(): readonly StepRecord[] {
+    return this.#records
+  }
+
+  /** How often each fault acted, by its step's name. */
+  get injections(): Readonly<Record<string, number>> {
+    return this.#injections
+  }
+
+  /**
+   * Carries steps out at their times, counted from now.
+   *
+   * @throws the first failure of one, or the signal's reason; then steps may still act
+   */
+  async run(steps: readonly Step[], phase: PhaseName, signal: AbortSignal): Promise<void> {
+    const beginMs = this.#options.clock.now()
+    const failure = new AbortController()
+    const either = AbortSignal.any([signal, failure.signal])
+    const runs = steps.map((step) =>
+      this.#run(step, phase, beginMs, either).catch((error: unknown) => {
+        failure.abort(error)
+        throw error
+      }),
+    )
+    // The others end by themselves; what they have begun is undone with all that acts.
+    await Promise.all(runs)
+  }
+
+  async #run(step: Step, phase: PhaseName, beginMs: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options
+    await waitUntil(clock, beginMs + step.fromMs, signal)
+    const active = await this.#begin(step, phase, signal)
+    const { grow } = active.acting
+    const rampEndMs = beginMs + step.fromMs + step.rampMs
+    if (grow) await this.#grow(active, grow, rampEndMs - step.rampMs, step.rampMs, signal)
+    await waitUntil(clock, beginMs + step.untilMs, signal)
+    await this.#undo(active)
+  }
+
+  /** Registers what undoes it, and only then lets it act. */
+  async #begin(step: Step, phase: PhaseName, signal: AbortSignal): Promise<Active> {
+    const { prefix, target, holding, radius, clock, now, onStep } = this.#options
+    if (step.action.kind === 'fault' || step.action.kind === 'partition') radius.touch(step, await target.proxies())
+    signal.throwIfAborted()
+    if (this.#isOver) throw new Error('the run is over')
+    const acting = actingOf(step, `${prefix}-${++this.#count}`, holding, clock)
+    const record: Mutable = { phase, name: step.name, kind: step.action.kind, appliedMs: now() }
+    this.#records.push(record)
+    const begun = acting.begin()
+    const active: Active = { record, acting, begun }
+    this.#active.add(active)
+    try {
+      await begun
+    } catch (error) {
+      record.error = describe(error)
+      onStep(record)
+      throw new Error(`${step.name}: ${describe(error)}`, { cause: error })
+    }
+    record.appliedMs = now()
+    onStep(record)
+    return active
+  }
+
+  async #grow(
+    { record }: Active,
+    grow: (share: number) => Promise<void>,
+    fromMs: number,
+    rampMs: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const changes = Math.max(1, Math.min(MAX_CHANGES, Math.floor(rampMs / MIN_CHANGE_MS)))
+    try {
+      for (let change = 1; change <= changes; change++) {
+        await waitUntil(this.#options.clock, fromMs + (rampMs * change) / changes, signal)
+        await grow(change / changes)
+      }
+    } catch (error) {
+      if (!signal.aborted) record.error = describe(error)
+      throw error
+    }
+  }
+
+  /** Resolves when it does not act any more. @throws if that can't be reached */
+  #undo(active: Active): Promise<void> {
+    return (active.undoing ??= this.#undoOnce(active).catch((error: unknown) => {
+      delete active.undoing // it may be tried again
+      throw error
+    }))
+  }
+
+  async #undoOnce(active: Active): Promise<void> {
+    const { acting, record, begun } = active
+    await begun.catch(() => undefined) // it may have begun all the same
+    await this.#countInjections(active)
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await acting.end()
+        break
+      } catch (error) {
+        if (attempt < UNDO_ATTEMPTS) {
+          await waitFor(this.#options.clock, UNDO_PAUSE_MS, new AbortController().signal)
+          continue
+        }
+        record.error ??= `${NOT_UNDONE}: ${describe(error)}`
+        this.#options.onStep(record)
+        throw new Error(`${record.name} could not be undone: ${describe(error)}`, { cause: error })
+      }
+    }
+    record.undoneMs = this.#options.now()
+    if (record.error?.startsWith(NOT_UNDONE) === true) delete record.error
+    this.#active.delete(active)
+    this.#options.onStep(record)
+  }
+
+  async #countInjections({ acting, record }: Active): Promise<void> {
+    const { clock } = this.#options
+    const deadline = waitFor(clock, COUNT_DEADLINE_MS, new AbortController().signal)
+    const injections = await Promise.race([acting.injections().catch(() => undefined), deadline])
+    if (injections !== undefined) {
+      this.#injections[record.name] = (this.#injections[record.name] ?? 0) + injections
+    }
+  }
+
+  /**
+   * Undoes all that acts, at once, and lets nothing begin any more.
+   *
+   * @returns what could not be undone
+   */
+  async undoAll(): Promise<readonly Error[]> {
+    this.#isOver = true
+    const results = await Promise.allSettled([...this.#active].map((active) => this.#undo(active)))
+    return results.flatMap((result) => (result.status === 'rejected' ? [result.reason as Error] : []))
+  }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

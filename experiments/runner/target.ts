@@ -1,0 +1,58 @@
+// What an experiment acts on: a Faultline server, or a network in this process. Whatever it does there is held by a lease,
+// so that it ends soon after this process has.
+import type { FaultChange, FaultSpec, ProtocolName } from '../../proxy/index.ts'
+import type { PartitionSpec } from '../../proxy/partition.ts'
+import type { Figures, StressorSpec } from '../../resource-stressors/index.ts'
+
+/** A proxy as far as an experiment needs to know it. */
+export interface KnownProxy {
+  readonly name: string
+  readonly protocol: ProtocolName
+  readonly enabled: boolean
+  readonly from?: string
+  readonly to?: string
+}
+
+/** What a stressor would do. */
+export interface PlannedStressor {
+  readonly requested: Figures
+  /** E.g. that a number was capped, as sentences. */
+  readonly notes: readonly string[]
+}
+
+export interface ExperimentTarget {
+  /** For people, e.g. the URL of a server. */
+  readonly name: string
+  /** @throws if it does not answer */
+  proxies(): Promise<readonly KnownProxy[]>
+  /** Whether the emergency stop is on. @throws if it does not answer */
+  isStopped(): Promise<boolean>
+  /** What a stressor would do; nothing is done. @throws if it would be refused */
+  planStressor(spec: StressorSpec): Promise<PlannedStressor>
+  /**
+   * Begins to hold.
+   *
+   * @param lost what was held has ended, or will, and nobody here wanted that
+   */
+  hold(lost: (error: Error) => void): Promise<Holding>
+}
+
+/** What an experiment has on a target. Names are unique there. What is to end and is not there any more has ended. */
+export interface Holding {
+  addFault(proxy: string, spec: FaultSpec & { readonly name: string }): Promise<void>
+  changeFault(proxy: string, name: string, change: FaultChange): Promise<void>
+  removeFault(proxy: string, name: string): Promise<void>
+  /** How often a fault, or those of a partition, has acted; undefined: it is gone. */
+  injections(of: { readonly proxy: string; readonly fault: string }): Promise<number | undefined>
+  addPartition(spec: PartitionSpec & { readonly name: string }): Promise<void>
+  healPartition(name: string): Promise<void>
+  /** Resolves when it acts. */
+  startStressor(spec: StressorSpec & { readonly name: string }): Promise<void>
+  /** Resolves when it is gone. */
+  stopStressor(name: string): Promise<void>
+  /** Ends all of it at once. Nothing can be added any more. */
+  release(): Promise<void>
+}
+
+/** After so many milliseconds without a sign of this process, what it holds ends. */
+export const DEFAULT_LEASE_MS = 5000
