@@ -65,6 +65,8 @@ describe('mid_body', () => {
 
   test.each([{ afterBytes: 2_000_001 }, { fraction: 0.666667 }])(
     'a large body is cut at the byte: %j',
+    // The RST comes 20 ms behind the bytes, also to a client that had no core meanwhile: then it gets fewer.
+    { retry: 3 },
     async (attributes) => {
       const large = Buffer.alloc(3_000_000, 'x')
       await using proxied = await startHttp([reset({ when: 'mid_body', ...attributes })], {
