@@ -31,6 +31,11 @@ test.each<[StressorSpec, string, string]>([
     'invalid_value',
     'attributes.leakBytesPerSecond: expected nothing beside rampUpMs',
   ],
+  [
+    { type: 'memory', rampUpMs: 1, attributes: { leaveFreeBytes: 1 } },
+    'invalid_value',
+    'attributes.leaveFreeBytes: expected nothing beside rampUpMs',
+  ],
 ])('%j is refused with %s', async (spec, code, message) => {
   await expect(stressors.start(spec)).rejects.toMatchObject({ code, message: expect.stringContaining(message) })
   expect(stressors.list).toEqual([])

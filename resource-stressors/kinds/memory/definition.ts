@@ -85,6 +85,9 @@ function checkCombination(attributes: MemoryAttributes, { field, rampUpMs }: Pla
   if (first === undefined && leakBytesPerSecond === undefined) {
     throw invalidAttribute(field('bytes'), 'bytes, percent, leaveFreeBytes or leakBytesPerSecond', undefined)
   }
+  if (leaveFreeBytes !== undefined && rampUpMs > 0) {
+    throw invalidAttribute(field('leaveFreeBytes'), 'nothing beside rampUpMs', leaveFreeBytes)
+  }
   if (leakBytesPerSecond === undefined) return
   if (leaveFreeBytes !== undefined) {
     throw invalidAttribute(field('leakBytesPerSecond'), 'nothing beside leaveFreeBytes', leakBytesPerSecond)
