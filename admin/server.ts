@@ -8,6 +8,8 @@ import { limitsOf } from './config/admin-settings.ts'
 import { Feed } from './feed/feed.ts'
 import { ServerLog } from './feed/server-log.ts'
 import { metricsRoute } from './metrics.ts'
+import { withoutAlias } from './routes/aliases.ts'
+import { hostExperiments, type ExperimentHostOptions } from './routes/experiment-runs.ts'
 import { v1Api } from './routes/v1.ts'
 import { exposureWarning, installSecurity } from './security/install.ts'
 import { limitOptions } from './security/limits.ts'
@@ -17,7 +19,8 @@ import { endGracefully, shutdownOptions } from './security/shutdown.ts'
 import { hostStressors, type StressorHostOptions } from './stressor-host.ts'
 import { toxiproxyApi } from './toxiproxy.ts'
 
-export interface AdminServerOptions extends SecurityOptions, Pick<StressorHostOptions, 'stressors'> {
+export interface AdminServerOptions
+  extends SecurityOptions, ExperimentHostOptions, Pick<StressorHostOptions, 'stressors'> {
   /** Address to listen on. Default `127.0.0.1`: this machine only. */
   readonly host?: string
   /** Default 8474, Toxiproxy's; 0 = any free one. */
@@ -128,6 +131,7 @@ async function buildServer(network: Network, options: AdminServerOptions): Promi
     ...limitOptions,
     ...shutdownOptions,
     exposeHeadRoutes: false,
+    rewriteUrl: withoutAlias,
     genReqId: () => randomUUID(),
   })
   app.addHook('onResponse', (request, reply, done) => {
@@ -140,10 +144,11 @@ async function buildServer(network: Network, options: AdminServerOptions): Promi
   await installSecurity(app, options.host ?? DEFAULT_HOST, options)
   endGracefully(app)
   const stressors = hostStressors(app, network, options)
+  const experiments = hostExperiments(app, network, stressors, options)
   const events = new ServerLog()
   const feed = new Feed(network, stressors, events)
   metricsRoute(app, { network, feed, stressors }, options)
   await app.register(toxiproxyApi, { network, stressors })
-  await app.register(v1Api, { network, feed, stressors, prefix: '/v1' })
+  await app.register(v1Api, { network, feed, stressors, experiments, prefix: '/v1' })
   return { app, stressors, events }
 }

@@ -76,6 +76,15 @@ export async function callV1<Result>(
   return withClient(client, call, asUsageError)
 }
 
+/** The server and the token, for what calls it by itself. @throws UsageError */
+export async function serverOf(
+  server: Server,
+  env: Surroundings['env'],
+): Promise<{ readonly url: string; readonly token?: string }> {
+  const { token } = await clientOptions(server, env)
+  return { url: urlOf(server, env), ...(token !== undefined && { token }) }
+}
+
 async function withClient<Client extends { close(): Promise<void> }, Result>(
   client: Client,
   call: (client: Client) => Promise<Result>,

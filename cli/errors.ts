@@ -12,7 +12,16 @@ export class UsageError extends Error {
   }
 }
 
-/** It was typed well, and failed all the same: exit code 1. */
+/** It was typed well, and failed all the same: exit code 1, unless it is a command that tells more by it. */
 export class CommandError extends Error {
   override readonly name = 'CommandError'
+  readonly exitCode: number
+
+  constructor(
+    message: string,
+    { exitCode = 1, ...options }: { readonly exitCode?: number; readonly cause?: unknown } = {},
+  ) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    this.exitCode = exitCode
+  }
 }

@@ -75,7 +75,8 @@ function describeText({ description }: TSchema): string[] {
   return description === undefined ? [] : [description]
 }
 
-function describeType(property: TSchema): string {
+/** What it accepts, in words. */
+export function describeType(property: TSchema): string {
   const options = property['anyOf'] as TSchema[] | undefined
   if (options?.every((option) => 'const' in option)) {
     return `one of ${options.map((option) => String(option['const'])).join(', ')}`

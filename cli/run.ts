@@ -36,7 +36,7 @@ function report(error: unknown, stderr: TextStream): number {
   }
   const text = error instanceof CommandError ? printable(error.message) : stackOf(error)
   stderr.write(`faultline: ${text}\n`)
-  return EXIT_FAILURE
+  return error instanceof CommandError ? error.exitCode : EXIT_FAILURE
 }
 
 /** Of a bug, whoever reports it needs the place. */

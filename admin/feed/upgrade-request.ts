@@ -1,7 +1,8 @@
 // Which requests may become WebSockets: none but those for the feed.
 import { IncomingMessage } from 'node:http'
 
-const PATH = /^\/v1\/events(?:\?|$)/
+/** Also by its alias, which becomes the path when the request is routed. */
+const PATH = /^\/(?:v1\/events|ws)(?:\?|$)/
 
 /**
  * For `http.createServer()`. As soon as anybody listens to `upgrade`, Node takes every request that offers one out of

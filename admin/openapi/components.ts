@@ -12,11 +12,20 @@ import { feedEntrySchema } from '../feed/entry.ts'
 import { connectionListSchema, connectionSchema } from '../routes/connections.ts'
 import { dialSchema, dialSpecSchema } from '../routes/dials.ts'
 import { eventListSchema } from '../routes/events.ts'
+import {
+  experimentListSchema,
+  experimentPlanSchema,
+  experimentResultsSchema,
+  experimentSchema,
+  experimentSpecSchema,
+  recoverySchema,
+} from '../routes/experiment-views.ts'
 import { faultTypeListSchema, faultTypeSchema } from '../routes/fault-types.ts'
 import { injectionListSchema, injectionSchema } from '../routes/injections.ts'
 import { leaseListSchema, leaseSchema } from '../routes/leases.ts'
 import { partitionListSchema, partitionSchema } from '../routes/partitions.ts'
 import { proxyListSchema } from '../routes/proxies.ts'
+import { scenarioListSchema, scenarioViewSchema } from '../routes/scenarios.ts'
 import { statusAfterEndSchema } from '../routes/safety.ts'
 import { statusSchema } from '../routes/status.ts'
 import { stressorTypeListSchema, stressorTypeSchema } from '../routes/stressor-types.ts'
@@ -30,6 +39,7 @@ import { describeStressorTypes, stressorSpecOf } from './stressor-types.ts'
 
 const inputs: Partial<Record<ComponentName, TSchema>> = {
   DialSpec: dialSpecSchema,
+  ExperimentSpec: experimentSpecSchema,
   FaultChange: faultChangeSchema,
   LeaseSpec: leaseSpecSchema,
   PartitionSpec: partitionSpecSchema,
@@ -42,6 +52,10 @@ export const answerSchemas = {
   ConnectionList: connectionListSchema,
   Dial: dialSchema,
   EventList: eventListSchema,
+  Experiment: experimentSchema,
+  ExperimentList: experimentListSchema,
+  ExperimentPlan: experimentPlanSchema,
+  ExperimentResults: experimentResultsSchema,
   Fault: faultSchema,
   FaultList: faultListSchema,
   FaultType: faultTypeSchema,
@@ -56,6 +70,9 @@ export const answerSchemas = {
   Problem: problemSchema,
   Proxy: proxySchema,
   ProxyList: proxyListSchema,
+  Recovery: recoverySchema,
+  Scenario: scenarioViewSchema,
+  ScenarioList: scenarioListSchema,
   Status: statusSchema,
   StatusAfterEnd: statusAfterEndSchema,
   Stressor: stressorSchema,
@@ -96,6 +113,7 @@ export function componentSchemas(): Readonly<Record<string, JsonSchema>> {
     ),
     ...Object.fromEntries(stressors.map((view) => [stressorSpecName(view.type), stressorSpecOf(view)])),
     ...Object.fromEntries([...matches].map(([schema, name]) => [name, toJsonSchema(schema, { isInput: true })])),
+    ExperimentReport: { type: 'string', description: 'A report of a run.' },
     EventStream: { type: 'string', description: 'Server-sent events: `data` of each is an entry of the feed.' },
     InjectionLines: { type: 'string', description: 'An injection a line.' },
     OpenApiDocument: { type: 'object', additionalProperties: true, description: 'This document.' },

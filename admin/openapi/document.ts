@@ -11,6 +11,7 @@ const tags: Readonly<Record<Tag, string>> = {
   faults: 'What goes wrong on a proxy.',
   partitions: 'Services that are kept apart.',
   stressors: "Pressure on the machine's own resources.",
+  experiments: 'Hypotheses, what breaks on a timeline, and verdicts.',
   connections: 'Live connections.',
   records: 'What happened.',
   safety: 'Ways back to a network without faults and a machine without stressors.',

@@ -24,17 +24,27 @@ export interface Operation {
 
 export type Answer = ComponentName | null | { readonly [mediaType: string]: ComponentName }
 
-export type Tag = 'proxies' | 'faults' | 'partitions' | 'stressors' | 'connections' | 'records' | 'safety' | 'server'
+export type Tag =
+  | 'proxies'
+  | 'faults'
+  | 'partitions'
+  | 'stressors'
+  | 'experiments'
+  | 'connections'
+  | 'records'
+  | 'safety'
+  | 'server'
 
 const PROBLEM_JSON = 'application/problem+json'
 
-const successes: Readonly<Record<number, string>> = { 200: 'Done.', 201: 'Created.', 204: 'Done.' }
+const successes: Readonly<Record<number, string>> = { 200: 'Done.', 201: 'Created.', 202: 'Begun.', 204: 'Done.' }
 
 const errors: Readonly<Record<number, string>> = {
   400: 'Something in the request is wrong: `field` and `expected` say what.',
+  403: 'This is not permitted, or not yet.',
   404: 'There is none of this name or id.',
-  409: 'The name or the address is taken; or the machine can not bear it.',
-  422: "The proxy's protocol can not carry this fault.",
+  409: 'The name or the address is taken; or the machine can not bear it; or it is not the time for it.',
+  422: "The proxy's protocol can not carry this fault; or the network is not as the experiment wants it.",
   423: 'The emergency stop is on.',
   429: 'There are as many as there may be.',
   503: 'There are as many readers of streams as there may be.',

@@ -9,6 +9,8 @@ import { openApiDocument } from '../openapi/document.ts'
 import { connectionRoutes } from './connections.ts'
 import { dialRoutes } from './dials.ts'
 import { eventRoutes } from './events.ts'
+import type { Experiments } from './experiment-runs.ts'
+import { experimentRoutes } from './experiments.ts'
 import { faultTypeRoutes } from './fault-types.ts'
 import { faultRoutes } from './faults.ts'
 import { injectionRoutes } from './injections.ts'
@@ -17,6 +19,7 @@ import { partitionRoutes } from './partitions.ts'
 import { proxyRoutes } from './proxies.ts'
 import { validateQuery } from './query.ts'
 import { safetyRoutes } from './safety.ts'
+import { scenarioRoutes } from './scenarios.ts'
 import { statusRoutes } from './status.ts'
 import { stressorTypeRoutes } from './stressor-types.ts'
 import { stressorRoutes } from './stressors.ts'
@@ -27,10 +30,12 @@ export interface V1Options {
   readonly feed: Feed
   /** They end with the server. */
   readonly stressors: Stressors
+  /** They are stopped with the server. */
+  readonly experiments: Experiments
 }
 
 /** Register it with a prefix. */
-export async function v1Api(app: FastifyInstance, { network, feed, stressors }: V1Options): Promise<void> {
+export async function v1Api(app: FastifyInstance, { network, feed, stressors, experiments }: V1Options): Promise<void> {
   problemHandlers(app)
   checkQueries(app)
   await openApiDocument(app)
@@ -41,6 +46,8 @@ export async function v1Api(app: FastifyInstance, { network, feed, stressors }: 
   leaseRoutes(app, network)
   stressorRoutes(app, network, stressors)
   stressorTypeRoutes(app)
+  experimentRoutes(app, experiments)
+  scenarioRoutes(app)
   safetyRoutes(app, network, feed, stressors)
   connectionRoutes(app, network)
   injectionRoutes(app, network)

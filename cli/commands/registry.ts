@@ -21,7 +21,10 @@ import { proxyList } from './proxy-list.ts'
 import { proxyRemove } from './proxy-remove.ts'
 import { proxyShow } from './proxy-show.ts'
 import { proxyDisable, proxyEnable } from './proxy-switch.ts'
+import { report } from './report.ts'
+import { runCommand } from './run.ts'
 import { heal, reset, resume, stop } from './safety.ts'
+import { scenarios } from './scenarios.ts'
 import { serve } from './serve.ts'
 import { sidecarApply, sidecarRemove, sidecarRulesCommand } from './sidecar.ts'
 import { stressList } from './stress-list.ts'
@@ -32,6 +35,7 @@ import { toggleProxy } from './toggle.ts'
 import { toxicAdd } from './toxic-add.ts'
 import { toxicRemove } from './toxic-remove.ts'
 import { toxicUpdate } from './toxic-update.ts'
+import { trend } from './trend.ts'
 import { validate } from './validate.ts'
 import { watch } from './watch.ts'
 
@@ -58,6 +62,10 @@ export const commands: readonly Command[] = [
   stressList,
   stressStop,
   stressTypes,
+  runCommand,
+  scenarios,
+  report,
+  trend,
   heal,
   reset,
   stop,

@@ -45,6 +45,9 @@ const flags = {
   }),
   'proxy-metrics': toggleOff({ describe: "Whether /metrics has the proxies' traffic." }),
   stressors: toggleOff({ describe: 'Whether stressors may be started, which press this machine.' }),
+  'experiment-programs': toggle({
+    describe: 'Whether experiments that come over the API may start programs on this machine.',
+  }),
   'runtime-metrics': toggle({ describe: "Whether /metrics has the server's own memory and CPU." }),
   version: toggle({ describe: 'Shows the version.' }),
 }
@@ -85,6 +88,7 @@ export const serve = defineCommand({
       allowedHosts: [...(admin.allowedHosts ?? []), ...values['allowed-host']],
       proxies: files.beginning.proxies,
       proxyMetrics: values['proxy-metrics'],
+      experimentPrograms: values['experiment-programs'],
       runtimeMetrics: values['runtime-metrics'],
       ...(!values.stressors && { stressors: false as const }),
       logger,

@@ -56,10 +56,18 @@ export function stepsOf({ blocks }: Section): Step[] {
   })
 }
 
-/** Blocks of JavaScript that begin with `// name.mjs: what it is`: the files that a reader saves, by name. */
+/**
+ * Blocks of JavaScript that begin with `// name.mjs: what it is`, and those of YAML that begin with `# name.yaml: …`: the
+ * files that a reader saves, by name.
+ */
 export function filesOf(sections: readonly Section[]): Map<string, string> {
-  const blocks = sections.flatMap((section) => section.blocks).filter(({ language }) => language === 'js')
-  return new Map(blocks.map(({ text, line }) => [nameOf(text, line), text]))
+  const blocks = sections.flatMap((section) => section.blocks)
+  const scripts = blocks.filter(({ language }) => language === 'js')
+  const documents = blocks.flatMap(({ language, text }): [string, string][] => {
+    const name = language === 'yaml' ? /^# (\S+\.yaml): /.exec(text)?.[1] : undefined
+    return name === undefined ? [] : [[name, text]]
+  })
+  return new Map([...scripts.map(({ text, line }): [string, string] => [nameOf(text, line), text]), ...documents])
 }
 
 function nameOf(text: string, line: number): string {

@@ -1,19 +1,19 @@
-// The small HTTP service that `faultline demo` puts behind a proxy.
+// The HTTP service of the demo: it takes money for orders, and always says yes.
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-export interface DemoService {
+export interface Payments {
   /** `host:port`. */
   readonly address: string
   close(): Promise<void>
 }
 
-/** Answers every request with a greeting and a count. */
-export async function startDemoService(): Promise<DemoService> {
+export async function startPayments(): Promise<Payments> {
   let served = 0
-  const server = createServer((_request, response) => {
-    const body = `${JSON.stringify({ hello: 'world', served: ++served })}\n`
+  const server = createServer((request, response) => {
+    request.resume()
+    const body = `${JSON.stringify({ paid: true, served: ++served })}\n`
     response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) })
     response.end(body)
   })

@@ -1,0 +1,171 @@
+// `faultline run`: runs an experiment, a scenario or a suite against a server, and says what came of it.
+import { join } from 'node:path'
+import type { Journal } from '../../experiments/model.ts'
+import type { ServerTarget } from '../../experiments/runner/server-target.ts'
+import { isFaultlineError } from '../../proxy/errors.ts'
+import { apiFlags, serverOf } from '../api.ts'
+import { optionalArgument } from '../arguments.ts'
+import { defineCommand } from '../command.ts'
+import { CommandError, UsageError } from '../errors.ts'
+import {
+  chaosToolkitFlags,
+  refuseChaosToolkitFlags,
+  refuseOtherFlags,
+  runChaosToolkitFile,
+} from '../experiments/chaostoolkit.ts'
+import { assignment, choose, type Chosen } from '../experiments/chosen.ts'
+import { exitCodes, failureOf, showVerdicts } from '../experiments/ending.ts'
+import { experimentFormats, readExperimentText } from '../experiments/format.ts'
+import { Progress } from '../experiments/progress.ts'
+import { oneOf, optional, repeatable, text, toggle, toggleOff } from '../flags.ts'
+import type { Output, TextStream } from '../output.ts'
+
+const flags = {
+  format: optional(oneOf('FORMAT', experimentFormats), {
+    describe: "Of the file: Faultline's own, or that of Chaos Toolkit.",
+    remark: 'default as its fields say',
+  }),
+  scenario: optional(text('NAME'), { describe: 'A scenario of the library, instead of a file.' }),
+  suite: optional(text('NAME'), { describe: 'All scenarios of a suite, one after another.' }),
+  target: optional(text('URL'), { describe: 'The service that has to stay well: the parameter TARGET.' }),
+  set: repeatable(assignment, { describe: 'A parameter of a scenario, or a variable of a file.' }),
+  environment: optional(oneOf('ENV', ['development', 'staging', 'production']), {
+    describe: 'Where it runs, if the file does not say: sets thresholds and guards.',
+  }),
+  'dry-run': toggle({ describe: 'Shows what every step would do, and touches nothing.' }),
+  'yes-i-mean-production': toggle({ describe: 'Lets an experiment in production act.' }),
+  output: optional(text('DIR'), { describe: 'Writes results and reports there.' }),
+  history: optional(text('DIR'), { describe: 'Keeps the results there, beside those of earlier runs, for "trend".' }),
+  push: optional(text('URL'), { describe: 'Brings the figures to a Pushgateway.' }),
+  'fail-on-violation': toggleOff({ describe: 'An SLO that is not kept is a failure.' }),
+  verbose: toggle({ describe: 'Also shows probes that fail, and the machine once a second.' }),
+  host: apiFlags.host,
+  json: toggle({ describe: 'Prints the journal as JSON; of a suite, an array.' }),
+  'token-file': apiFlags['token-file'],
+  ...chaosToolkitFlags,
+}
+
+export const runCommand = defineCommand({
+  name: 'run',
+  describe: 'Runs an experiment: breaks things on a timeline, measures, and gives a verdict.',
+  arguments: { file: optionalArgument('an experiment file, in YAML or JSON', { choices: 'files' }) },
+  flags,
+  example: 'run --scenario light-network-latency --target http://localhost:8080 --set PROXY=payments',
+  notes: async () =>
+    `Exit code 0 if all is kept, ${exitCodes.violated} if an SLO is not, ${exitCodes.inconclusive} if nothing can be said, ` +
+    `${exitCodes.error} if it could not be carried out or was stopped,\n${exitCodes['cleanup-incomplete']} if something ` +
+    'could not be undone. Of an experiment of Chaos Toolkit 0 or 1, as there.',
+  async run({ file: path, scenario, suite, target, set, environment, format, ...given }, surroundings) {
+    const { out, stderr, env } = surroundings
+    const isFile = path !== undefined && scenario === undefined && suite === undefined
+    if (format !== undefined && !isFile) throw new UsageError('--format: expected FILE, and nothing else to run')
+    const file = isFile ? await readExperimentText(path, format) : undefined
+    if (file?.format === 'chaostoolkit') {
+      const { history, push, verbose } = given
+      const production = given['yes-i-mean-production']
+      refuseOtherFlags({ target, set, environment, 'yes-i-mean-production': production, history, push, verbose })
+      return runChaosToolkitFile(file, given, surroundings)
+    }
+    refuseChaosToolkitFlags(given)
+    const values = { ...Object.fromEntries(set), ...(target !== undefined && { TARGET: target }) }
+    const chosen = await choose({ path, file, scenario, suite, values, runIn: environment, env })
+    const runner = await import('../../experiments/runner/server-target.ts')
+    const server = new runner.ServerTarget(await serverOf(given, env))
+    const options = { ...given, out, stderr, isSuite: suite !== undefined }
+    try {
+      if (given['dry-run']) await dryRun(chosen, server, options)
+      else await runAll(chosen, server, options)
+    } finally {
+      await server.close()
+    }
+    return undefined
+  },
+})
+
+interface RunFlags {
+  readonly 'yes-i-mean-production': boolean
+  readonly output: string | undefined
+  readonly history: string | undefined
+  readonly push: string | undefined
+  readonly 'fail-on-violation': boolean
+  readonly verbose: boolean
+  readonly json: boolean
+  readonly out: Output
+  readonly stderr: TextStream
+  readonly isSuite: boolean
+}
+
+async function dryRun(
+  chosen: readonly Chosen[],
+  server: ServerTarget,
+  { out, json, isSuite }: RunFlags,
+): Promise<void> {
+  const { describePlan, planExperiment } = await import('../../experiments/runner/plan.ts')
+  const plans = []
+  for (const { file } of chosen) {
+    plans.push(await asked(file, () => planExperiment(file.experiment, server, { isDryRun: true })))
+  }
+  if (json) return out.json(isSuite ? plans : plans[0])
+  for (const plan of plans) for (const line of describePlan(plan)) out.line(line)
+}
+
+async function runAll(chosen: readonly Chosen[], server: ServerTarget, options: RunFlags): Promise<void> {
+  const { abortOnSignals } = await import('../../experiments/runner/signals.ts')
+  const { runExperiment } = await import('../../experiments/runner/run.ts')
+  const { out, stderr, json, verbose, output, isSuite } = options
+  using signals = abortOnSignals()
+  const journals: Journal[] = []
+  for (const { file, name } of chosen) {
+    if (signals.signal.aborted) break
+    const progress = new Progress(stderr, { isVerbose: verbose })
+    const { journal, errors } = await asked(file, () =>
+      runExperiment(file.experiment, server, {
+        signal: signals.signal,
+        allowProduction: options['yes-i-mean-production'],
+        onEvent: progress.onEvent,
+      }),
+    ).finally(() => progress.end())
+    journals.push(journal)
+    if (errors.length > 0) stderr.write(`${file.locate(errors).message}\n`)
+    if (!json) showVerdicts(journal, out)
+    await keep(journal, output === undefined || !isSuite ? output : join(output, name ?? journal.id), options)
+  }
+  if (json) out.json(isSuite ? journals : journals[0])
+  const failure = failureOf(journals, !options['fail-on-violation'])
+  if (failure) throw failure
+}
+
+async function keep(
+  journal: Journal,
+  folder: string | undefined,
+  { out, json, history, push }: RunFlags,
+): Promise<void> {
+  const { addToHistory, pushMetrics, writeResults } = await import('../../experiments/results/index.ts')
+  if (folder !== undefined) {
+    const written = await writeResults(journal, folder)
+    if (!json) for (const { path } of written) out.line(`Wrote ${path}`)
+  }
+  if (history !== undefined) {
+    const path = await addToHistory(journal, history)
+    if (!json) out.line(`Kept ${path}`)
+  }
+  if (push === undefined) return
+  await pushMetrics(journal, push).catch((error: unknown) => {
+    throw new CommandError((error as Error).message, { exitCode: exitCodes.error, cause: error })
+  })
+}
+
+/** What is refused has its place in the file; a server that does not answer is the tool's trouble. */
+async function asked<Result>(file: Chosen['file'], work: () => Promise<Result>): Promise<Result> {
+  const { isAdminClientError } = await import('../../admin/client.ts')
+  try {
+    return await work()
+  } catch (error) {
+    if (isFaultlineError(error) && 'errors' in error) {
+      const errors = error.errors as Parameters<typeof file.locate>[0]
+      throw new CommandError(file.locate(errors).message, { exitCode: exitCodes.error, cause: error })
+    }
+    if (isAdminClientError(error)) throw new CommandError(error.message, { exitCode: exitCodes.error, cause: error })
+    throw error
+  }
+}
