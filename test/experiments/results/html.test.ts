@@ -13,6 +13,9 @@ import { all, empty, hostile, neverRecovered, passed, violated } from './journal
 const places = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
 const executablePath = [process.env['CHROMIUM'] ?? '', ...places].find((path) => existsSync(path))
 
+/** These ask much of the machine. */
+const LONG = Boolean(process.env['FAULTLINE_LONG'])
+
 test('templates escape what is put into them, but HTML', () => {
   const text = `<a b="c" d='e'>&amp;`
   const escaped = '&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;amp;'
@@ -89,7 +92,7 @@ describe.skipIf(executablePath === undefined)('in a browser: Chromium, or what C
     expect(noise).toEqual([])
   })
 
-  test('it is dark for those who like it so, changes with them, and is light on paper', async () => {
+  test.runIf(LONG)('it is dark for those who like it so, changes with them, and is light on paper', async () => {
     await using opened = await open(violated, 'dark')
     const { page, noise } = opened
     const background = (): Promise<string> =>
@@ -109,7 +112,7 @@ describe.skipIf(executablePath === undefined)('in a browser: Chromium, or what C
     expect(noise).toEqual([])
   })
 
-  test('the keyboard reads the charts, and zooms', async () => {
+  test.runIf(LONG)('the keyboard reads the charts, and zooms', async () => {
     await using opened = await open(violated)
     const { page, noise } = opened
     const readout = page.locator('#readout')
