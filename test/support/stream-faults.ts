@@ -275,19 +275,20 @@ export function testProbability(fault: FaultSpec, direction: Direction): void {
   })
 }
 
-/** Numbers of the connections on which a fault acts; on all others a byte and a FIN must come through. */
+/** Numbers of the connections on which a fault acts; on all others the bytes and a FIN must come through. */
 async function actedOn(fault: FaultSpec, meanwhile: (proxy: FaultProxy) => void = () => {}): Promise<number[]> {
   await using proxied = await startProxied([{ ...fault, name: 'subject' }])
   const all: Ends[] = []
   for (let index = 0; index < CHOSEN_FROM; index++)
     all.push(await connectEnds(proxied, fault.direction === 'upstream' ? 'upstream' : 'downstream'))
   meanwhile(proxied.proxy)
-  for (const { sender } of all) sender.end('x')
+  // 20 bytes take the slowest line 20 ms: one takes 1 ms, in which a busy machine may have looked away.
+  for (const { sender } of all) sender.end('x'.repeat(20))
   const acted = () =>
     new Set(proxied.network.injections.entries({ fault: 'subject' }).map(({ connection }) => connection))
   const settled = ({ number, receiver }: Ends) => acted().has(number) || receiver.ending === 'FIN'
   await untilTrue(() => all.every(settled), 'an act or a FIN on each connection')
   const numbers = acted()
-  for (const { number, receiver } of all) if (!numbers.has(number)) expect(receiver.text).toBe('x')
+  for (const { number, receiver } of all) if (!numbers.has(number)) expect(receiver.text).toBe('x'.repeat(20))
   return all.map(({ number }) => number).filter((number) => numbers.has(number))
 }
