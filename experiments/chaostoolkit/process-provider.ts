@@ -6,10 +6,11 @@ import { constants, homedir } from 'node:os'
 import { delimiter, join, sep } from 'node:path'
 import { Type } from '@sinclair/typebox'
 import { isObject, type Fields } from '../../admin/config/mistakes.ts'
-import { FaultlineError, systemCode } from '../../proxy/errors.ts'
+import { FaultlineError } from '../../proxy/errors.ts'
 import { AnswerTooLarge, describeFailure } from '../probes/failure.ts'
 import { MAX_ANSWER_BYTES } from '../probes/index.ts'
 import { invalidField } from '../probes/invalid.ts'
+import { hasGroups, killGroup } from '../probes/process-group.ts'
 import { ActivityFailed } from './activity-failed.ts'
 import { NeedsShell, splitWords } from './shell-words.ts'
 import { asPythonText } from './values.ts'
@@ -168,21 +169,4 @@ async function finish(child: ChildProcess, tooLarge: () => void): Promise<Proces
 
 function quote(program: string): string {
   return `'${program.replaceAll("'", `'\\''`)}'`
-}
-
-/** Windows has no process groups. */
-const hasGroups = process.platform !== 'win32'
-
-function killGroup(child: ChildProcess): void {
-  if (child.pid === undefined) return // it could not be started
-  if (!hasGroups) {
-    child.kill('SIGKILL')
-    return
-  }
-  try {
-    process.kill(-child.pid, 'SIGKILL')
-  } catch (error) {
-    // Nobody of the group is left; macOS says EPERM where only a zombie is.
-    if (systemCode(error) !== 'ESRCH' && systemCode(error) !== 'EPERM') throw error
-  }
 }

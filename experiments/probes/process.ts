@@ -1,13 +1,13 @@
 // Runs a program, without a shell, and looks at its exit code and its output.
 import { spawn, type ChildProcess } from 'node:child_process'
 import type { Clock } from '../../proxy/clock.ts'
-import { systemCode } from '../../proxy/errors.ts'
 import type { Pattern } from '../../proxy/pattern.ts'
 import { BoundedProbe } from './bounded-probe.ts'
 import { compileText, type Comparison, type JsonPathExpectation } from './expectations.ts'
 import { AnswerTooLarge } from './failure.ts'
 import { invalidField } from './invalid.ts'
 import { MAX_ANSWER_BYTES, type Observed, type Probe, type ProbeSettings } from './probe.ts'
+import { hasGroups, killGroup } from './process-group.ts'
 
 export interface ProcessExpectation {
   /** Default: 0 alone. `any` also takes an end by a signal. */
@@ -31,9 +31,6 @@ export interface ProcessProbeSpec extends ProbeSettings {
 }
 
 type ProcessAnswer = Extract<Observed, { kind: 'process' }>
-
-/** Windows has no process groups. */
-const hasGroups = process.platform !== 'win32'
 
 /**
  * What the program has started is killed with it, also if the program ends by itself.
@@ -104,18 +101,4 @@ function describeEnd({ exitCode, signal }: ProcessAnswer, expected: readonly num
   if (expected === 'any') return undefined
   const end = exitCode === null ? `killed by ${signal}` : `exit code ${exitCode}`
   return exitCode !== null && expected.includes(exitCode) ? undefined : `${end}, expected ${expected.join(' or ')}`
-}
-
-function killGroup(child: ChildProcess): void {
-  if (child.pid === undefined) return // it could not be started
-  if (!hasGroups) {
-    child.kill('SIGKILL')
-    return
-  }
-  try {
-    process.kill(-child.pid, 'SIGKILL')
-  } catch (error) {
-    // Nobody of the group is left; macOS says EPERM where only a zombie is.
-    if (systemCode(error) !== 'ESRCH' && systemCode(error) !== 'EPERM') throw error
-  }
 }
