@@ -1,6 +1,7 @@
 // A client socket, an upstream socket, and the two pipes between them. Knows how connections begin and end.
 import type { Socket } from 'node:net'
 import type { Address } from './address.ts'
+import type { BusyPoll } from './busy-poll.ts'
 import type { Clock } from './clock.ts'
 import { systemCode } from './errors.ts'
 import { ConnectionLimits, type LimitedConnection } from './connection-limits.ts'
@@ -21,6 +22,7 @@ export interface ConnectionHost {
   readonly seedName: string
   readonly clock: Clock
   readonly maxHeldBytes: number
+  readonly busyPoll: BusyPoll | undefined
   readonly traffic: Readonly<Record<Direction, Traffic>>
   /** Those that are enabled, in the order in which they came into force. */
   readonly activeFaults: Iterable<InstalledFault>
@@ -108,6 +110,10 @@ export class Connection implements PipeHost, SessionHost, LimitedConnection, Con
 
   get maxHeldBytes(): number {
     return this.#host.maxHeldBytes
+  }
+
+  get busyPoll(): BusyPoll | undefined {
+    return this.#host.busyPoll
   }
 
   /** Through this connection. */

@@ -46,6 +46,11 @@ export interface ProxySpec {
   readonly listen?: string
   /** Default `tcp`. */
   readonly protocol?: ProtocolName
+  /**
+   * tcp, http, postgres: polls for the next bytes for so many microseconds before it sleeps, where they tend to come in
+   * time. Default 0: never.
+   */
+  readonly busyPollMicros?: number
   /** http: answers 400 to what can't be understood, instead of passing it on. Default false. */
   readonly strict?: boolean
   /** http: obeys the fault headers of Envoy (`x-envoy-fault-…`) in requests. Default false. */

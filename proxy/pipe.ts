@@ -6,6 +6,7 @@
 // as they were sent, the network is what lies behind. Without session and stages a read is one call to the destination's
 // write().
 import type { Socket } from 'node:net'
+import type { BusyPoll } from './busy-poll.ts'
 import type { Direction, Sink, Stage, StreamFault } from './faults/fault.ts'
 import type { InstalledFault } from './installed-fault.ts'
 import type { MessageOutput, Session, SourceInput } from './protocols/protocol.ts'
@@ -21,6 +22,7 @@ export interface Traffic {
 
 /** What a pipe needs from the connection that it is part of. */
 export interface PipeHost extends StageHost {
+  readonly busyPoll: BusyPoll | undefined
   /** A close has arrived at the end of the pipe. */
   close(): void
   /** An RST has arrived at the end of the pipe. */
@@ -44,6 +46,7 @@ export class Pipe implements Sink, Traffic {
   readonly direction: Direction
   readonly #host: PipeHost
   readonly #traffic: Traffic
+  readonly #busyPoll: BusyPoll | undefined
   /** Through this pipe. */
   receivedBytes = 0
   sentBytes = 0
@@ -78,6 +81,7 @@ export class Pipe implements Sink, Traffic {
     this.direction = direction
     this.#host = host
     this.#traffic = traffic
+    this.#busyPoll = host.busyPoll
   }
 
   /** For the socket that will be this pipe's source. */
@@ -231,6 +235,7 @@ export class Pipe implements Sink, Traffic {
     this.receivedBytes += length
     this.#reading = true
     this.#reads++
+    this.#busyPoll?.touch()
     if (length < COPY_BELOW_BYTES) {
       // Most reads. Copying a small chunk is cheaper than the 64 KiB that Node would allocate.
       const copy = copyOf(buffer, length)

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { parseAddress, parseUpstream, type Address } from './address.ts'
 import { refusesClients, type Carrier, type CarrierHost, type LiveConnection } from './carrier.ts'
+import { createBusyPoll, type BusyPoll } from './busy-poll.ts'
 import type { Clock } from './clock.ts'
 import { DatagramCarrier } from './datagram/datagram-carrier.ts'
 import { FaultlineError } from './errors.ts'
@@ -73,6 +74,7 @@ export class FaultProxy implements CarrierHost {
     downstream: { receivedBytes: 0, sentBytes: 0 },
   }
   readonly counters: ProxyCounters = noCounts()
+  readonly busyPoll: BusyPoll | undefined
   readonly #host: ProxyHost
   readonly #prepared: unknown
   readonly #faults: FaultSet
@@ -103,6 +105,7 @@ export class FaultProxy implements CarrierHost {
     this.protocolOptions = withoutSecrets(protocol, protocolOptions)
     this.#allOptions = protocolOptions
     this.#prepared = protocols[protocol].prepare?.(protocolOptions) ?? protocolOptions
+    this.busyPoll = createBusyPoll(protocolOptions['busyPollMicros'] as number | undefined)
     this.#listen = settings.listen
     this.#upstream = settings.upstream
     this.from = settings.from

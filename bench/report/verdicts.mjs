@@ -93,15 +93,17 @@ function httpAim(aim, target, measure, least) {
 const level = 0.95
 
 /** @type {(Aim & { target: string })[]} a statement rule shall cost no more than what people run anyway */
-const postgresAims = postgresLoads.flatMap(({ name }) => [
-  postgresAim(`transactions/s ÷ pgbouncer ≥ ${level} (level), ${name}`, name, 'pgbouncer', level),
-  postgresAim(`transactions/s ÷ toxiproxy ≥ 1, ${name}`, name, 'toxiproxy', 1),
-])
+const postgresAims = ['faultline-postgres+rule', 'faultline-postgres+poll'].flatMap((target) =>
+  postgresLoads.flatMap(({ name }) => [
+    postgresAim(target, `transactions/s ÷ pgbouncer ≥ ${level} (level), ${name}`, name, 'pgbouncer', level),
+    postgresAim(target, `transactions/s ÷ toxiproxy ≥ 1, ${name}`, name, 'toxiproxy', 1),
+  ]),
+)
 
-function postgresAim(aim, group, peer, least) {
+function postgresAim(target, aim, group, peer, least) {
   const measure = ratioOf('postgres', group, 'perSecond', peer)
   const holds = (value) => value >= least
-  return { scenario: 'postgres', target: 'faultline-postgres+rule', aim, digits: 3, measure, holds }
+  return { scenario: 'postgres', target, aim, digits: 3, measure, holds }
 }
 
 /** @type {Aim[]} of the faults themselves */

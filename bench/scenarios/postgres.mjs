@@ -31,6 +31,7 @@ const names = new Set([
   'faultline',
   'faultline-postgres',
   'faultline-postgres+rule',
+  'faultline-postgres+poll',
   'naive',
   'toxiproxy',
   'pgbouncer',

@@ -1,4 +1,4 @@
-// Faultline as it understands Postgres, once without a rule and once with one that never matches. The rule wants the
+// Faultline as it understands Postgres: without a rule, with one that never matches, and with that and polling. The rule wants the
 // kind and the tables of every statement, so that all of them are parsed.
 
 import { faultline } from './faultline.mjs'
@@ -15,12 +15,15 @@ export const faultlinePostgres = target('faultline-postgres', [])
 /** @type {import('./target.mjs').Target} */
 export const faultlinePostgresRule = target('faultline-postgres+rule', [never])
 
-function target(name, faults) {
+/** @type {import('./target.mjs').Target} */
+export const faultlinePostgresPoll = target('faultline-postgres+poll', [never], { busyPollMicros: 100 })
+
+function target(name, faults, options = {}) {
   return {
     ...faultline,
     name,
     injectsFaults: false,
     scenarios: ['postgres'],
-    start: (setting) => faultline.start({ ...setting, protocol: 'postgres', faults }),
+    start: (setting) => faultline.start({ ...setting, protocol: 'postgres', faults, options }),
   }
 }

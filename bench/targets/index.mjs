@@ -3,7 +3,7 @@
 import { direct } from './direct.mjs'
 import { faultline, faultlineWithLatency0 } from './faultline.mjs'
 import { faultlineHttp, faultlineHttpRule } from './faultline-http.mjs'
-import { faultlinePostgres, faultlinePostgresRule } from './faultline-postgres.mjs'
+import { faultlinePostgres, faultlinePostgresPoll, faultlinePostgresRule } from './faultline-postgres.mjs'
 import { haproxy, haproxyHttp } from './haproxy.mjs'
 import { httpProxy } from './http-proxy.mjs'
 import { naive } from './naive.mjs'
@@ -19,6 +19,7 @@ export const targets = [
   faultlineHttpRule,
   faultlinePostgres,
   faultlinePostgresRule,
+  faultlinePostgresPoll,
   naive,
   haproxy,
   haproxyHttp,

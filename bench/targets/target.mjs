@@ -20,6 +20,7 @@ import { freePort, waitUntilListening } from '../network.mjs'
  * @property {number} maxConnections most connections at a time that a scenario opens
  * @property {string} [protocol] of Faultline's proxy; default tcp
  * @property {object[]} [faults] of Faultline's proxy with a protocol
+ * @property {object} [options] other fields of that proxy
  *
  * @typedef {object} RunningTarget
  * @property {number} port where clients connect

@@ -26,7 +26,7 @@ const proxyName = 'bench'
  * @param {Toxic[]} [toxics] to begin with
  * @returns {Promise<import('./target.mjs').RunningTarget>}
  */
-export async function startWithApi({ upstreamPort, protocol, faults }, commandFor, toxics = []) {
+export async function startWithApi({ upstreamPort, protocol, faults, options }, commandFor, toxics = []) {
   const apiPort = await freePort()
   const port = await freePort()
   const [command, ...args] = commandFor(apiPort)
@@ -40,7 +40,7 @@ export async function startWithApi({ upstreamPort, protocol, faults }, commandFo
     await waitUntilAnswering(call, program)
     const addresses = { listen: `${host}:${port}`, upstream: `${host}:${upstreamPort}` }
     // Only Faultline knows protocols, under its own path.
-    if (protocol) await call('POST', '/v1/proxies', { name: proxyName, protocol, faults, ...addresses })
+    if (protocol) await call('POST', '/v1/proxies', { name: proxyName, protocol, faults, ...options, ...addresses })
     else await call('POST', '/proxies', { name: proxyName, enabled: true, ...addresses })
     for (const toxic of toxics) await api.addToxic(toxic)
   } catch (error) {

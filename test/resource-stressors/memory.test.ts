@@ -49,3 +49,20 @@ test('a ramp takes its time', async () => {
   expect(stressor.requested).toEqual({ bytes: 400 * MIB })
   await stressor.stop()
 })
+
+const GIB = 1024 * MIB
+const ROOMY = Number(/MemAvailable:\s+(\d+)/.exec(readFileSync('/proc/meminfo', 'latin1'))?.[1]) * 1024 > 14 * GIB
+
+test.runIf(process.env['FAULTLINE_LONG'] && ROOMY)(
+  '10 GiB are given back within a second of an emergency stop',
+  async () => {
+    const stressor = await stressors.start({ type: 'memory', attributes: { bytes: 10 * GIB }, ttlMs: 120_000 })
+    await expect.poll(() => stressor.achieved['bytes'], { timeout: 100_000, interval: 100 }).toBe(10 * GIB)
+    const pid = stressor.pid!
+    const beginMs = performance.now()
+    await stressors.stopAll()
+    expect(performance.now() - beginMs).toBeLessThan(1000)
+    expect(isThere(pid)).toBe(false)
+  },
+  120_000,
+)

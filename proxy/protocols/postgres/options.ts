@@ -1,5 +1,6 @@
 // What a proxy with protocol postgres can be told beyond what all can.
 import { Type } from '@sinclair/typebox'
+import { busyPollMicros } from '../../busy-poll.ts'
 import { FaultlineError } from '../../errors.ts'
 import type { ProtocolOptions } from '../protocol.ts'
 import type { TlsMode, TlsSetup } from './encryption.ts'
@@ -15,6 +16,7 @@ const pem = (description: string, more: { readonly writeOnly?: true } = {}) =>
   Type.Optional(Type.String({ minLength: 1, description, ...more }))
 
 export const postgresOptions = {
+  busyPollMicros: Type.Optional(busyPollMicros()),
   tls: Type.Union(
     [Type.Literal('passthrough'), Type.Literal('terminate'), Type.Literal('client_only'), Type.Literal('server_only')],
     {
