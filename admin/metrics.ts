@@ -1,5 +1,4 @@
-// GET /metrics for Prometheus. Values are read from the network when asked for: the data plane only adds numbers.
-import type { FastifyInstance } from 'fastify'
+// The metrics for Prometheus. Values are read from the network when asked for: the data plane only adds numbers.
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
 import type { Stressors } from '../resource-stressors/index.ts'
 import { version, type FaultProxy, type Network, type ProxyCounters } from '../proxy/index.ts'
@@ -25,8 +24,8 @@ export interface Measured {
   readonly stressors: Stressors
 }
 
-export function metricsRoute(app: FastifyInstance, measured: Measured, options: MetricsOptions): void {
-  const { network, feed, stressors } = measured
+/** Counts nothing by itself but Node's own metrics, from now on: otherwise it may be made when somebody asks. */
+export function metricsRegistry({ network, feed, stressors }: Measured, options: MetricsOptions): Registry {
   const registry = new Registry()
   if (options.proxyMetrics ?? true) toxiproxyMetrics(registry, network)
   if (options.runtimeMetrics ?? false) {
@@ -37,7 +36,7 @@ export function metricsRoute(app: FastifyInstance, measured: Measured, options: 
   faultMetrics(registry, network)
   proxyMetrics(registry, network)
   stressorMetrics(registry, stressors)
-  app.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
+  return registry
 }
 
 /** Toxiproxy's metrics, under its names and labels (its METRICS.md); live, not only when a connection ends. */

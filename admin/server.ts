@@ -7,9 +7,10 @@ import type { Stressors } from '../resource-stressors/index.ts'
 import { limitsOf } from './config/admin-settings.ts'
 import { Feed } from './feed/feed.ts'
 import { ServerLog } from './feed/server-log.ts'
-import { metricsRoute } from './metrics.ts'
 import { withoutAlias } from './routes/aliases.ts'
-import { hostExperiments, type ExperimentHostOptions } from './routes/experiment-runs.ts'
+import type { ExperimentPermissions } from './routes/experiment-files.ts'
+import { hostExperiments } from './routes/experiment-runs.ts'
+import { metricsRoute } from './routes/metrics.ts'
 import { v1Api } from './routes/v1.ts'
 import { exposureWarning, installSecurity } from './security/install.ts'
 import { limitOptions } from './security/limits.ts'
@@ -20,7 +21,7 @@ import { hostStressors, type StressorHostOptions } from './stressor-host.ts'
 import { toxiproxyApi } from './toxiproxy.ts'
 
 export interface AdminServerOptions
-  extends SecurityOptions, ExperimentHostOptions, Pick<StressorHostOptions, 'stressors'> {
+  extends SecurityOptions, ExperimentPermissions, Pick<StressorHostOptions, 'stressors'> {
   /** Address to listen on. Default `127.0.0.1`: this machine only. */
   readonly host?: string
   /** Default 8474, Toxiproxy's; 0 = any free one. */
@@ -123,6 +124,11 @@ interface BuiltServer extends Pick<AdminServer, 'stressors' | 'events'> {
   readonly app: FastifyInstance
 }
 
+/** Fastify's own take long to load. Routes with schemas have others: routes/v1.ts. */
+function noCompiler(): never {
+  throw new Error('a route has a schema and no compiler for it')
+}
+
 async function buildServer(network: Network, options: AdminServerOptions): Promise<BuiltServer> {
   const logger: FastifyBaseLogger = options.logger ?? pino({ level: 'silent' })
   const app = Fastify({
@@ -130,6 +136,7 @@ async function buildServer(network: Network, options: AdminServerOptions): Promi
     logController: new LogController({ disableRequestLogging: true }), // one line of ours, below
     ...limitOptions,
     ...shutdownOptions,
+    schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
     exposeHeadRoutes: false,
     rewriteUrl: withoutAlias,
     genReqId: () => randomUUID(),
@@ -144,8 +151,8 @@ async function buildServer(network: Network, options: AdminServerOptions): Promi
   await installSecurity(app, options.host ?? DEFAULT_HOST, options)
   endGracefully(app)
   const stressors = hostStressors(app, network, options)
-  const experiments = hostExperiments(app, network, stressors, options)
   const events = new ServerLog()
+  const experiments = hostExperiments(app, { network, stressors, events }, options)
   const feed = new Feed(network, stressors, events)
   metricsRoute(app, { network, feed, stressors }, options)
   await app.register(toxiproxyApi, { network, stressors })

@@ -1,5 +1,5 @@
 // The log of `faultline serve` on stdout: JSON lines, on a terminal lines for people; as many as LOG_LEVEL lets through.
-import { pino, type DestinationStream, type Logger } from 'pino'
+import type { DestinationStream, Logger } from 'pino'
 import type { Surroundings } from './command.ts'
 import { readText, type Reader } from './flags.ts'
 import type { Output } from './output.ts'
@@ -33,8 +33,10 @@ const MAX_BUFFERED_BYTES = 16 * 1024 * 1024
 
 /** @throws UsageError for a LOG_LEVEL that there is not */
 export async function createLogger(out: Output, env: Surroundings['env']): Promise<Logger> {
+  const levelName = readText(level, env['LOG_LEVEL'] || 'info', 'LOG_LEVEL')
+  const { pino } = await import('pino') // only the server logs; all commands import this file
   const options = {
-    level: readText(level, env['LOG_LEVEL'] || 'info', 'LOG_LEVEL'),
+    level: levelName,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },

@@ -47,7 +47,15 @@ export interface StepRecord {
   readonly appliedMs: number
   /** Undefined if it has not been undone. */
   readonly undoneMs?: number
+  /** Of a stressor: what it was to reach in the end, e.g. `cpuCores`. Left out: nobody could be asked. */
+  readonly requested?: Readonly<Record<string, number>>
+  /** Of a stressor: what it had when it ended. */
+  readonly achieved?: Readonly<Record<string, number>>
+  /** Of a stressor: what should be known of these, e.g. that they were capped. Left out: nothing. */
+  readonly notes?: readonly string[]
   readonly error?: string
+  /** It was left, as the experiment wants no rollback; at this time of the run it ends by itself. */
+  readonly keptUntilMs?: number
 }
 
 /** What was measured of a probe, or of all of them together, in a phase or a second. */
@@ -99,6 +107,31 @@ export interface Verdict {
 /** How a run ended. Three kinds of trouble, three exit codes: SLO violated 1, error of the tool 3, cleanup incomplete 4. */
 export type Outcome = 'passed' | 'violated' | 'inconclusive' | 'aborted' | 'error' | 'cleanup-incomplete'
 
+/** What a custom metric was. */
+export interface MetricRecord {
+  /** When it was asked, in the run, and what it was. */
+  readonly points: readonly (readonly [atMs: number, value: number])[]
+  /** By the reason why there was no value, how often. */
+  readonly missed: Readonly<Record<string, number>>
+}
+
+/** What webhooks are told of: `stopped` is that it ends before its time, for whatever reason. */
+export const notificationEvents = ['started', 'phase', 'breached', 'stopped', 'finished'] as const
+
+export type NotificationEvent = (typeof notificationEvents)[number]
+
+/** What became of telling a webhook. */
+export interface NotificationRecord {
+  readonly event: NotificationEvent
+  /** Its origin: what is behind that is often a secret. */
+  readonly webhook: string
+  /** When it happened. */
+  readonly atMs: number
+  readonly attempts: number
+  /** Left out: it arrived. */
+  readonly error?: string
+}
+
 /** Everything that is known of a run: results.json. */
 export interface Journal {
   readonly version: 1
@@ -129,4 +162,8 @@ export interface Journal {
   readonly injections: Readonly<Record<string, number>>
   /** This machine, once a second: shares of CPU and memory, and so on. */
   readonly machine: readonly Readonly<Record<string, number>>[]
+  /** Custom ones, by name. Left out: there are none. */
+  readonly metrics?: Readonly<Record<string, MetricRecord>>
+  /** Left out: nobody was to be told. */
+  readonly notifications?: readonly NotificationRecord[]
 }

@@ -12,6 +12,8 @@ export interface FeedOptions {
   readonly proxy?: string | undefined
   /** Only events of this stressor, by id or name. */
   readonly stressor?: string | undefined
+  /** Only events of this experiment, by its id. */
+  readonly experiment?: string | undefined
   /** Begins with what came after this sequence. Default: with what happens from now on. */
   readonly since?: number | undefined
   /** Ends it, without an error. */
@@ -73,11 +75,12 @@ async function readStatus(transport: Transport): Promise<StatusView> {
   throw transport.badAnswer('GET /v1/status', "Faultline's API")
 }
 
-function feedPath({ types, proxy, stressor }: FeedOptions): string {
+function feedPath({ types, proxy, stressor, experiment }: FeedOptions): string {
   const query = new URLSearchParams()
   if (types) query.set('types', types.join(','))
   if (proxy !== undefined) query.set('proxy', proxy)
   if (stressor !== undefined) query.set('stressor', stressor)
+  if (experiment !== undefined) query.set('experiment', experiment)
   return `/v1/events${query.size > 0 ? `?${query.toString()}` : ''}`
 }
 

@@ -71,6 +71,13 @@ export class Transport {
     return { body: text === '' ? undefined : parseJson(text) }
   }
 
+  /** The same, for answers that are no JSON. @throws AdminClientError */
+  async text(method: Dispatcher.HttpMethod, path: string): Promise<string> {
+    const { status, text } = await this.#send(method, path)
+    if (status < 200 || status > 299) throw this.#refused(`${method} ${path}`, status, text)
+    return text
+  }
+
   /** What goes wrong if an answer is not what the API that was called says. */
   badAnswer(call: string, expected: string): AdminClientError {
     const message = `${this.url} answered ${call} with something else than ${expected} does; is it the right server?`

@@ -1,10 +1,18 @@
 // What answers of our own API must look like: the server's own types, and checks of what the command line reads of them.
 // No schemas, because loading them costs the command line more time than its call does.
 import type { Static } from '@sinclair/typebox'
+import type { Journal } from '../../experiments/model.ts'
 import type { FeedEntryView } from '../feed/entry.ts'
 import type { dialSchema } from '../routes/dials.ts'
+import type {
+  experimentPlanSchema,
+  experimentSchema,
+  ExperimentSpec,
+  recoverySchema,
+} from '../routes/experiment-views.ts'
 import type { leaseSchema } from '../routes/leases.ts'
 import type { partitionSchema } from '../routes/partitions.ts'
+import type { scenarioListSchema, scenarioViewSchema } from '../routes/scenarios.ts'
 import type { statusAfterEndSchema } from '../routes/safety.ts'
 import type { StatusView } from '../routes/status.ts'
 import type { StressorView } from '../routes/stressor-views.ts'
@@ -18,6 +26,37 @@ export type LeaseView = Static<typeof leaseSchema>
 /** What is there after everything was put back, and what that has ended. */
 export type EndedView = Static<typeof statusAfterEndSchema>
 export type DialView = Static<typeof dialSchema>
+
+export type ExperimentView = Static<typeof experimentSchema>
+export type ExperimentPlanView = Static<typeof experimentPlanSchema>
+export type RecoveryView = Static<typeof recoverySchema>
+export type ScenarioView = Static<typeof scenarioViewSchema>
+export type ScenarioList = Static<typeof scenarioListSchema>
+export type { ExperimentSpec, Journal }
+
+export function isExperiment(value: unknown): value is ExperimentView {
+  return isObject(value) && ['id', 'title', 'state'].every((field) => typeof value[field] === 'string')
+}
+
+export function isExperimentPlan(value: unknown): value is ExperimentPlanView {
+  return isObject(value) && Array.isArray(value['steps']) && typeof value['longestMs'] === 'number'
+}
+
+export function isJournal(value: unknown): value is Journal {
+  return isObject(value) && value['version'] === 1 && typeof value['outcome'] === 'string' && isObject(value['probes'])
+}
+
+export function isRecovery(value: unknown): value is RecoveryView {
+  return isObject(value) && typeof value['recovered'] === 'boolean' && Array.isArray(value['checks'])
+}
+
+export function isScenario(value: unknown): value is ScenarioView {
+  return isObject(value) && typeof value['name'] === 'string' && isObject(value['parameters'])
+}
+
+export function isScenarioList(value: unknown): value is ScenarioList {
+  return isObject(value) && isListOf(isScenario)(value['scenarios']) && Array.isArray(value['suites'])
+}
 
 export function isFault(value: unknown): value is FaultView {
   return (

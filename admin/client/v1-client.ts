@@ -10,15 +10,28 @@ import {
   isDial,
   isEnded,
   isEventList,
+  isExperiment,
+  isExperimentPlan,
   isFault,
   isLease,
   isListIn,
+  isJournal,
   isPartition,
   isProxy,
+  isRecovery,
+  isScenario,
+  isScenarioList,
   type FaultView,
   type EndedView,
   type EventList,
+  type ExperimentPlanView,
+  type ExperimentSpec,
+  type ExperimentView,
   type FeedEntryView,
+  type Journal,
+  type RecoveryView,
+  type ScenarioList,
+  type ScenarioView,
   type DialView,
   type LeaseView,
   type PartitionView,
@@ -41,6 +54,7 @@ export interface EventQuery {
 }
 
 const areProxies = isListIn('proxies', isProxy)
+const areExperiments = isListIn('experiments', isExperiment)
 const areFaults = isListIn('faults', isFault)
 const areStressors = isListIn('stressors', isStressor)
 const arePartitions = isListIn('partitions', isPartition)
@@ -177,6 +191,77 @@ export class V1Client {
     return (await this.#call('DELETE', '/v1/stressors', areStressors)).stressors
   }
 
+  // ---- experiments -------------------------------------------------------------------------------------------------
+
+  /** The latest 100, the oldest first. */
+  async experiments(): Promise<readonly ExperimentView[]> {
+    return (await this.#call('GET', '/v1/experiments', areExperiments)).experiments
+  }
+
+  experiment(id: string): Promise<ExperimentView> {
+    return this.#call('GET', experimentPath(id), isExperiment)
+  }
+
+  /**
+   * Checks an experiment, and keeps it to be started.
+   *
+   * @example
+   * const { id } = await client.createExperiment({ scenario: 'light-network-latency', parameters: { PROXY: 'db', TARGET: url } })
+   * await client.startExperiment(id)
+   */
+  createExperiment(spec: ExperimentSpec): Promise<ExperimentView> {
+    return this.#call('POST', '/v1/experiments', isExperiment, spec)
+  }
+
+  /** What every step would do now; nothing is touched. */
+  planExperiment(id: string): Promise<ExperimentPlanView> {
+    return this.#call('GET', `${experimentPath(id)}/plan`, isExperimentPlan)
+  }
+
+  /** Lets it act in production; by another token than that of whoever has created it. */
+  approveExperiment(id: string): Promise<ExperimentView> {
+    return this.#call('POST', `${experimentPath(id)}/approve`, isExperiment)
+  }
+
+  /** Resolves when it runs, or waits for its turn. How it goes is in the {@link V1Client.feed}. */
+  startExperiment(id: string): Promise<ExperimentView> {
+    return this.#call('POST', `${experimentPath(id)}/start`, isExperiment)
+  }
+
+  /** Resolves when everything is reverted. */
+  stopExperiment(id: string): Promise<ExperimentView> {
+    return this.#call('POST', `${experimentPath(id)}/stop`, isExperiment)
+  }
+
+  /** Stops it, and forgets it. */
+  async removeExperiment(id: string): Promise<void> {
+    await this.#call('DELETE', experimentPath(id), isAnything)
+  }
+
+  /** The journal of one that has run. */
+  experimentResults(id: string): Promise<Journal> {
+    return this.#call('GET', `${experimentPath(id)}/results`, isJournal)
+  }
+
+  /** A report of one that has run. */
+  experimentReport(id: string, format: 'markdown' | 'html' | 'junit' | 'prometheus'): Promise<string> {
+    return this.#transport.text('GET', `${experimentPath(id)}/results?format=${format}`)
+  }
+
+  /** Whether and when the system has recovered from one that has run. */
+  recovery(experimentId: string): Promise<RecoveryView> {
+    return this.#call('GET', `/v1/recovery/${encodeURIComponent(experimentId)}`, isRecovery)
+  }
+
+  /** The library: scenarios, and suites of them. */
+  scenarios(): Promise<ScenarioList> {
+    return this.#call('GET', '/v1/scenarios', isScenarioList)
+  }
+
+  scenario(name: string): Promise<ScenarioView> {
+    return this.#call('GET', `/v1/scenarios/${encodeURIComponent(name)}`, isScenario)
+  }
+
   // ---- everything at once ------------------------------------------------------------------------------------------
 
   /** Removes all faults and heals all partitions. Connections go on. */
@@ -259,6 +344,10 @@ function leasePath(id: string): string {
 
 function stressorPath(idOrName: string): string {
   return `/v1/stressors/${encodeURIComponent(idOrName)}`
+}
+
+function experimentPath(id: string): string {
+  return `/v1/experiments/${encodeURIComponent(id)}`
 }
 
 function faultsPath(proxy: string): string {

@@ -7,7 +7,7 @@ import { ConfigCheck } from './check.ts'
 import { ConfigError, type ConfigProblem } from './config-error.ts'
 import type { Environment } from './interpolation.ts'
 import type { AdminSettings } from './schema.ts'
-import { ConfigSource } from './source.ts'
+import type { ConfigSource } from './source.ts'
 import { readToxiproxyConfig, type ToxiproxyConfig } from './toxiproxy-config.ts'
 
 export interface LoadOptions {
@@ -60,13 +60,16 @@ export async function readText(path: string): Promise<string> {
 /** Checks what was read. @throws ConfigError */
 export async function parseConfig(path: string, text: string, options: LoadOptions = {}): Promise<LoadedConfig> {
   const { environment = process.env } = options
-  const read = (): ConfigSource => new ConfigSource(path, text, environment)
+  const read = async (): Promise<ConfigSource> => {
+    const source = await import('./source.ts') // with a YAML parser, which servers without a configuration do without
+    return new source.ConfigSource(path, text, environment)
+  }
   // JSON.parse takes a hundredth of the time, and Toxiproxy's files may be large.
   const json = tryJson(text)
-  if (Array.isArray(json)) return { ...nothingElse, path, text, ...readToxics(json, read) }
-  const source = read()
+  if (Array.isArray(json)) return { ...nothingElse, path, text, ...(await readToxics(json, read)) }
+  const source = await read()
   const { value } = source
-  if (Array.isArray(value)) return { ...nothingElse, path, text, ...readToxics(value, () => source) }
+  if (Array.isArray(value)) return { ...nothingElse, path, text, ...(await readToxics(value, async () => source)) }
   const filesDirectory = options.filesDirectory ?? filesDirectoryOf(value, path)
   const check = new ConfigCheck()
   const { seed, admin, proxies } = await check.run(value, filesDirectory)
@@ -78,12 +81,12 @@ export async function parseConfig(path: string, text: string, options: LoadOptio
 /** What Toxiproxy's form says nothing of. */
 const nothingElse = { seed: undefined, admin: {}, warnings: [] } as const
 
-function readToxics(value: readonly unknown[], read: () => ConfigSource): ToxiproxyConfig {
+async function readToxics(value: readonly unknown[], read: () => Promise<ConfigSource>): Promise<ToxiproxyConfig> {
   try {
     return readToxiproxyConfig(value)
   } catch (error) {
     if (!isFaultlineError(error)) throw error
-    throw new ConfigError(locateToxic(read(), error), error)
+    throw new ConfigError(locateToxic(await read(), error), error)
   }
 }
 

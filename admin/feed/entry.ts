@@ -31,6 +31,12 @@ const partOf = {
   stressor_stopped: 'changes',
   config_reloaded: 'changes',
   config_rejected: 'changes',
+  experiment_started: 'changes',
+  experiment_phase: 'changes',
+  experiment_step: 'changes',
+  experiment_breached: 'changes',
+  experiment_stopping: 'changes',
+  experiment_finished: 'changes',
 } as const satisfies Readonly<Record<NetworkEventType | StressorEventType | ServerEventType | 'injection', FeedPart>>
 
 export type FeedType = keyof typeof partOf

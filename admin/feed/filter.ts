@@ -23,6 +23,7 @@ export const feedQuerySchema = Type.Object({
   ),
   proxy: proxySchema,
   stressor: Type.Optional(Type.String({ description: 'Only of the stressor of this id or name.' })),
+  experiment: Type.Optional(Type.String({ description: 'Only of the experiment of this id.' })),
   since: Type.Optional(
     Type.Integer({
       minimum: 0,
@@ -39,19 +40,27 @@ export class FeedFilter {
   readonly #types: ReadonlySet<FeedType>
   readonly #proxy: string | undefined
   readonly #stressor: string | undefined
+  readonly #experiment: string | undefined
   /** The parts of the feed that have what passes. */
   readonly parts: ReadonlySet<FeedPart>
 
   /** @throws FaultlineError for what is no type */
-  constructor({ types, proxy, stressor }: Pick<FeedQuery, 'types' | 'proxy' | 'stressor'>) {
+  constructor({ types, proxy, stressor, experiment }: Pick<FeedQuery, 'types' | 'proxy' | 'stressor' | 'experiment'>) {
     this.#types = types === undefined ? defaultFeedTypes : new Set(types.split(',').map(readType))
     this.#proxy = proxy
     this.#stressor = stressor
+    this.#experiment = experiment
     this.parts = new Set([...this.#types].map(feedPartOf))
   }
 
   passes({ type, record }: FeedEntry): boolean {
-    return this.#types.has(type) && this.#isOfProxy(record) && this.#isOfStressor(record)
+    return (
+      this.#types.has(type) && this.#isOfProxy(record) && this.#isOfStressor(record) && this.#isOfExperiment(record)
+    )
+  }
+
+  #isOfExperiment(record: FeedRecord): boolean {
+    return this.#experiment === undefined || ('detail' in record && record.detail['experiment'] === this.#experiment)
   }
 
   #isOfProxy(record: FeedRecord): boolean {

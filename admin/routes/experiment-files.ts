@@ -8,11 +8,24 @@ import { experimentSpecSchema, type ExperimentSpec } from './experiment-views.ts
 /** Stands for the file in messages. */
 const FILE = 'experiment'
 
+/** What experiments that come over the API may have the server do beside what they are for. Default: nothing. */
+export interface ExperimentPermissions {
+  /** Start programs on this machine, as probes do. */
+  readonly experimentPrograms?: boolean
+  /** Tell webhooks how they go. */
+  readonly experimentWebhooks?: boolean
+}
+
 /** @throws FaultlineError naming the field of the body; ConfigError with lines and columns of the file */
-export async function readExperiment(body: unknown, allowProcesses: boolean): Promise<ExperimentFile> {
+export async function readExperiment(
+  body: unknown,
+  { experimentPrograms = false, experimentWebhooks = false }: ExperimentPermissions,
+): Promise<ExperimentFile> {
   const file = await parse(validate(experimentSpecSchema, body))
-  const programs = allowProcesses ? [] : programsOf(file.experiment)
-  if (programs.length > 0) throw file.locate(programs.map(noProgram))
+  const programs = experimentPrograms ? [] : programsOf(file.experiment)
+  const webhooks = experimentWebhooks ? [] : file.experiment.notify.map((_webhook, index) => `notify.${index}`)
+  const errors = [...programs.map(noProgram), ...webhooks.map(noWebhook)]
+  if (errors.length > 0) throw file.locate(errors)
   return file
 }
 
@@ -41,6 +54,12 @@ function programsOf({ steadyStates, stress, failure }: Experiment): string[] {
 function noProgram(field: string): FaultlineError {
   const expected =
     'a probe that starts no program, as this server lets none be started over its API (--experiment-programs does)'
+  return new FaultlineError('invalid_value', `${field}: expected ${expected}`, { field, expected })
+}
+
+function noWebhook(field: string): FaultlineError {
+  const expected =
+    'nobody to be told, as this server tells no webhooks of experiments that come over its API (--experiment-webhooks does)'
   return new FaultlineError('invalid_value', `${field}: expected ${expected}`, { field, expected })
 }
 

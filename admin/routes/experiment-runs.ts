@@ -5,27 +5,29 @@ import type { FastifyInstance } from 'fastify'
 import type { ExperimentFile, Journal, Outcome, Plan, RunEvent } from '../../experiments/index.ts'
 import { FaultlineError, isFaultlineError, type Network } from '../../proxy/index.ts'
 import type { Stressors } from '../../resource-stressors/index.ts'
+import type { ServerEvent, ServerEventType, ServerLog } from '../feed/server-log.ts'
 import { Refusal } from '../security/refusal.ts'
-import { readExperiment } from './experiment-files.ts'
+import { readExperiment, type ExperimentPermissions } from './experiment-files.ts'
 import type { experimentSchema, ExperimentState } from './experiment-views.ts'
 
 /** So many are kept; for a new one the oldest of those that have ended makes room. */
 const MAX_EXPERIMENTS = 100
 
-export interface ExperimentHostOptions {
-  /** Lets experiments that come over the API start programs on this machine, as probes do. Default false. */
-  readonly experimentPrograms?: boolean
+/** What experiments act on, and who hears of them. */
+export interface ExperimentSurroundings {
+  readonly network: Network
+  readonly stressors: Stressors
+  readonly events: ServerLog
 }
 
 /** They are stopped by the emergency stop, and when the server closes: it waits until everything is reverted. */
 export function hostExperiments(
   app: FastifyInstance,
-  network: Network,
-  stressors: Stressors,
-  { experimentPrograms = false }: ExperimentHostOptions,
+  surroundings: ExperimentSurroundings,
+  permissions: ExperimentPermissions,
 ): Experiments {
-  const experiments = new Experiments(network, stressors, experimentPrograms)
-  const unsubscribe = network.changes.subscribe(({ type }) => {
+  const experiments = new Experiments(surroundings, permissions)
+  const unsubscribe = surroundings.network.changes.subscribe(({ type }) => {
     if (type === 'stopped') void experiments.stopAll('stopped by the emergency stop')
   })
   let ended: Promise<unknown> = Promise.resolve()
@@ -41,15 +43,13 @@ export function hostExperiments(
 }
 
 export class Experiments {
-  readonly #network: Network
-  readonly #stressors: Stressors
-  readonly #allowPrograms: boolean
+  readonly #surroundings: ExperimentSurroundings
+  readonly #permissions: ExperimentPermissions
   readonly #all = new Map<string, ServerExperiment>()
 
-  constructor(network: Network, stressors: Stressors, allowPrograms: boolean) {
-    this.#network = network
-    this.#stressors = stressors
-    this.#allowPrograms = allowPrograms
+  constructor(surroundings: ExperimentSurroundings, permissions: ExperimentPermissions) {
+    this.#surroundings = surroundings
+    this.#permissions = permissions
   }
 
   /** The oldest first. */
@@ -59,9 +59,9 @@ export class Experiments {
 
   /** @param caller the name of the client's token @throws FaultlineError */
   async create(body: unknown, caller: string | null): Promise<ServerExperiment> {
-    const file = await readExperiment(body, this.#allowPrograms)
+    const file = await readExperiment(body, this.#permissions)
     this.#makeRoom()
-    const experiment = new ServerExperiment(file, caller)
+    const experiment = new ServerExperiment(file, caller, (type, detail) => this.#record(type, detail))
     this.#all.set(experiment.id, experiment)
     return experiment
   }
@@ -122,7 +122,13 @@ export class Experiments {
 
   async #target() {
     const { NetworkTarget } = await import('../../experiments/runner/network-target.ts')
-    return new NetworkTarget({ network: this.#network, stressors: this.#stressors })
+    const { network, stressors } = this.#surroundings
+    return new NetworkTarget({ network, stressors })
+  }
+
+  #record(type: ServerEventType, detail: ServerEvent['detail']): void {
+    const { network, events } = this.#surroundings
+    events.append({ timeMs: network.clock.wallTimeMs(), type, detail })
   }
 }
 
@@ -137,6 +143,7 @@ export class ServerExperiment {
   readonly file: ExperimentFile
   readonly createdBy: string | null
   readonly #abort = new AbortController()
+  readonly #record: (type: ServerEventType, detail: ServerEvent['detail']) => void
   #approvedBy: string | null = null
   #state: ExperimentState = 'created'
   #phase: string | null = null
@@ -147,9 +154,15 @@ export class ServerExperiment {
   #journal: Journal | undefined
   #ended: Promise<void> = Promise.resolve()
 
-  constructor(file: ExperimentFile, createdBy: string | null) {
+  /** @param record puts what happens on record */
+  constructor(
+    file: ExperimentFile,
+    createdBy: string | null,
+    record: (type: ServerEventType, detail: ServerEvent['detail']) => void,
+  ) {
     this.file = file
     this.createdBy = createdBy
+    this.#record = (type, detail) => record(type, { experiment: this.id, title: file.experiment.title, ...detail })
   }
 
   get state(): ExperimentState {
@@ -247,10 +260,13 @@ export class ServerExperiment {
   }
 
   #happened(event: RunEvent): void {
+    const told = describeEvent(event)
     if (event.kind === 'phase') {
+      if (this.#state !== 'running') this.#record('experiment_started', {})
       this.#state = 'running'
       this.#phase = event.phase
     }
+    if (told) this.#record(...told)
     if (event.kind !== 'attempt') return
     this.#attempts++
     if (event.attempt.outcome !== 'good') this.#failed++
@@ -261,6 +277,28 @@ export class ServerExperiment {
     this.#phase = null
     this.#outcome = outcome
     this.#reason = reason ?? null
+    const why = reason === undefined ? {} : { reason }
+    this.#record('experiment_finished', { outcome, ...why, attempts: this.#attempts, failed: this.#failed })
+  }
+}
+
+/** What of it the feed has; undefined: nothing. */
+function describeEvent(event: RunEvent): readonly [ServerEventType, ServerEvent['detail']] | undefined {
+  switch (event.kind) {
+    case 'phase':
+      return ['experiment_phase', { phase: event.phase, expectedMs: event.expectedMs }]
+    case 'step': {
+      const { phase, name, kind, undoneMs, error } = event.step
+      const state =
+        error !== undefined ? 'failed' : kind === 'check' ? 'passed' : undoneMs === undefined ? 'begun' : 'undone'
+      return ['experiment_step', { phase, step: name, kind, state, ...(error !== undefined && { error }) }]
+    }
+    case 'breached':
+      return ['experiment_breached', { reason: event.reason }]
+    case 'stopping':
+      return ['experiment_stopping', { reason: event.reason }]
+    default:
+      return undefined
   }
 }
 

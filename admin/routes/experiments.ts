@@ -62,7 +62,8 @@ export function experimentRoutes(app: FastifyInstance, experiments: Experiments)
       id: 'createExperiment',
       tag,
       summary: 'Checks an experiment, and keeps it to be started',
-      description: 'Probes that start programs are refused, unless the server was started with --experiment-programs.',
+      description:
+        'Probes that start programs are refused, unless the server was started with --experiment-programs; so are webhooks, unless with --experiment-webhooks.',
       query: createQuery,
       body: 'ExperimentSpec',
       answers: { 201: 'Experiment' },

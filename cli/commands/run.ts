@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import type { Journal } from '../../experiments/model.ts'
 import type { ServerTarget } from '../../experiments/runner/server-target.ts'
+import { MIN_TIME_SCALE, scaleTime } from '../../experiments/runner/time-scale.ts'
 import { isFaultlineError } from '../../proxy/errors.ts'
 import { apiFlags, serverOf } from '../api.ts'
 import { optionalArgument } from '../arguments.ts'
@@ -13,12 +14,21 @@ import {
   refuseOtherFlags,
   runChaosToolkitFile,
 } from '../experiments/chaostoolkit.ts'
-import { assignment, choose, type Chosen } from '../experiments/chosen.ts'
+import { assignment, choose, webhook, type Chosen } from '../experiments/chosen.ts'
 import { exitCodes, failureOf, showVerdicts } from '../experiments/ending.ts'
 import { experimentFormats, readExperimentText } from '../experiments/format.ts'
-import { Progress } from '../experiments/progress.ts'
-import { oneOf, optional, repeatable, text, toggle, toggleOff } from '../flags.ts'
+import { METRIC_NAMES_HELP, metricNames, type MetricNames } from '../experiments/metric-names.ts'
+import { oneOf, optional, readNumber, repeatable, text, toggle, toggleOff, withDefault, type Reader } from '../flags.ts'
 import type { Output, TextStream } from '../output.ts'
+
+const timeScale: Reader<number> = {
+  placeholder: 'FACTOR',
+  expected: `a number from ${MIN_TIME_SCALE} to 1`,
+  read: (given) => {
+    const value = readNumber(given)
+    return value !== undefined && value >= MIN_TIME_SCALE && value <= 1 ? value : undefined
+  },
+}
 
 const flags = {
   format: optional(oneOf('FORMAT', experimentFormats), {
@@ -32,11 +42,18 @@ const flags = {
   environment: optional(oneOf('ENV', ['development', 'staging', 'production']), {
     describe: 'Where it runs, if the file does not say: sets thresholds and guards.',
   }),
+  'scale-time': withDefault(timeScale, 1, {
+    describe: 'A rehearsal: baseline and steps take this share of their time.',
+  }),
   'dry-run': toggle({ describe: 'Shows what every step would do, and touches nothing.' }),
   'yes-i-mean-production': toggle({ describe: 'Lets an experiment in production act.' }),
   output: optional(text('DIR'), { describe: 'Writes results and reports there.' }),
   history: optional(text('DIR'), { describe: 'Keeps the results there, beside those of earlier runs, for "trend".' }),
   push: optional(text('URL'), { describe: 'Brings the figures to a Pushgateway.' }),
+  'metric-names': withDefault(oneOf('NAMES', metricNames), 'lint', { describe: METRIC_NAMES_HELP }),
+  notify: repeatable(webhook, {
+    describe: 'A webhook that is told when the run starts, breaches a limit of safety, or finishes.',
+  }),
   'fail-on-violation': toggleOff({ describe: 'An SLO that is not kept is a failure.' }),
   verbose: toggle({ describe: 'Also shows probes that fail, and the machine once a second.' }),
   host: apiFlags.host,
@@ -61,9 +78,22 @@ export const runCommand = defineCommand({
     if (format !== undefined && !isFile) throw new UsageError('--format: expected FILE, and nothing else to run')
     const file = isFile ? await readExperimentText(path, format) : undefined
     if (file?.format === 'chaostoolkit') {
-      const { history, push, verbose } = given
+      const { history, push, notify, verbose } = given
+      const names = given['metric-names'] === 'lint' ? undefined : given['metric-names']
       const production = given['yes-i-mean-production']
-      refuseOtherFlags({ target, set, environment, 'yes-i-mean-production': production, history, push, verbose })
+      const scale = given['scale-time'] === 1 ? undefined : given['scale-time']
+      refuseOtherFlags({
+        target,
+        set,
+        environment,
+        'scale-time': scale,
+        'yes-i-mean-production': production,
+        history,
+        push,
+        'metric-names': names,
+        notify,
+        verbose,
+      })
       return runChaosToolkitFile(file, given, surroundings)
     }
     refuseChaosToolkitFlags(given)
@@ -83,10 +113,13 @@ export const runCommand = defineCommand({
 })
 
 interface RunFlags {
+  readonly 'scale-time': number
   readonly 'yes-i-mean-production': boolean
   readonly output: string | undefined
   readonly history: string | undefined
   readonly push: string | undefined
+  readonly 'metric-names': MetricNames
+  readonly notify: readonly string[]
   readonly 'fail-on-violation': boolean
   readonly verbose: boolean
   readonly json: boolean
@@ -98,12 +131,13 @@ interface RunFlags {
 async function dryRun(
   chosen: readonly Chosen[],
   server: ServerTarget,
-  { out, json, isSuite }: RunFlags,
+  { out, json, isSuite, 'scale-time': factor }: RunFlags,
 ): Promise<void> {
   const { describePlan, planExperiment } = await import('../../experiments/runner/plan.ts')
   const plans = []
   for (const { file } of chosen) {
-    plans.push(await asked(file, () => planExperiment(file.experiment, server, { isDryRun: true })))
+    const experiment = scaleTime(file.experiment, factor)
+    plans.push(await asked(file, () => planExperiment(experiment, server, { isDryRun: true })))
   }
   if (json) return out.json(isSuite ? plans : plans[0])
   for (const plan of plans) for (const line of describePlan(plan)) out.line(line)
@@ -112,17 +146,21 @@ async function dryRun(
 async function runAll(chosen: readonly Chosen[], server: ServerTarget, options: RunFlags): Promise<void> {
   const { abortOnSignals } = await import('../../experiments/runner/signals.ts')
   const { runExperiment } = await import('../../experiments/runner/run.ts')
+  const { Progress } = await import('../experiments/progress.ts')
   const { out, stderr, json, verbose, output, isSuite } = options
+  const { DEFAULT_NOTIFICATIONS: on } = await import('../../experiments/file/thresholds.ts')
+  const notify = options.notify.map((url) => ({ url, on }))
   using signals = abortOnSignals()
   const journals: Journal[] = []
   for (const { file, name } of chosen) {
     if (signals.signal.aborted) break
     const progress = new Progress(stderr, { isVerbose: verbose })
     const { journal, errors } = await asked(file, () =>
-      runExperiment(file.experiment, server, {
+      runExperiment(scaleTime(file.experiment, options['scale-time']), server, {
         signal: signals.signal,
         allowProduction: options['yes-i-mean-production'],
         onEvent: progress.onEvent,
+        notify,
       }),
     ).finally(() => progress.end())
     journals.push(journal)
@@ -138,11 +176,11 @@ async function runAll(chosen: readonly Chosen[], server: ServerTarget, options: 
 async function keep(
   journal: Journal,
   folder: string | undefined,
-  { out, json, history, push }: RunFlags,
+  { out, json, history, push, 'metric-names': names }: RunFlags,
 ): Promise<void> {
   const { addToHistory, pushMetrics, writeResults } = await import('../../experiments/results/index.ts')
   if (folder !== undefined) {
-    const written = await writeResults(journal, folder)
+    const written = await writeResults(journal, folder, undefined, { metricNames: names })
     if (!json) for (const { path } of written) out.line(`Wrote ${path}`)
   }
   if (history !== undefined) {
@@ -150,7 +188,7 @@ async function keep(
     if (!json) out.line(`Kept ${path}`)
   }
   if (push === undefined) return
-  await pushMetrics(journal, push).catch((error: unknown) => {
+  await pushMetrics(journal, push, { metricNames: names }).catch((error: unknown) => {
     throw new CommandError((error as Error).message, { exitCode: exitCodes.error, cause: error })
   })
 }

@@ -48,6 +48,9 @@ const flags = {
   'experiment-programs': toggle({
     describe: 'Whether experiments that come over the API may start programs on this machine.',
   }),
+  'experiment-webhooks': toggle({
+    describe: 'Whether experiments that come over the API may tell webhooks how they go.',
+  }),
   'runtime-metrics': toggle({ describe: "Whether /metrics has the server's own memory and CPU." }),
   version: toggle({ describe: 'Shows the version.' }),
 }
@@ -89,6 +92,7 @@ export const serve = defineCommand({
       proxies: files.beginning.proxies,
       proxyMetrics: values['proxy-metrics'],
       experimentPrograms: values['experiment-programs'],
+      experimentWebhooks: values['experiment-webhooks'],
       runtimeMetrics: values['runtime-metrics'],
       ...(!values.stressors && { stressors: false as const }),
       logger,

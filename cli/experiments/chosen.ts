@@ -36,6 +36,12 @@ export const assignment: Reader<readonly [name: string, value: string]> = {
   },
 }
 
+export const webhook: Reader<string> = {
+  placeholder: 'URL',
+  expected: 'a URL that begins with http:// or https://',
+  read: (given) => (/^https?:\/\//i.test(given) && URL.canParse(given) ? given : undefined),
+}
+
 /**
  * Checks all of it before anything runs.
  *
@@ -50,10 +56,13 @@ export async function choose(choice: Choice): Promise<readonly Chosen[]> {
     return file === undefined ? await fromLibrary(choice) : [await fromFile(file, choice)]
   } catch (error) {
     if (!isFaultlineError(error)) throw error
-    if ('problems' in error) throw notCarriedOut(error)
-    // A parameter is what was typed.
-    throw new UsageError(error.message.replace(/^parameters\./, ''), { cause: error })
+    throw 'problems' in error ? notCarriedOut(error) : wrongParameter(error)
   }
+}
+
+/** A parameter is what was typed. */
+export function wrongParameter(error: Error): UsageError {
+  return new UsageError(error.message.replace(/^parameters\./, ''), { cause: error })
 }
 
 function notCarriedOut(error: Error): CommandError {
@@ -82,7 +91,11 @@ async function refuseUnused(names: readonly string[], values: Choice['values']):
   throw new UsageError(`${unused}: unknown parameter, expected one of ${[...known].join(', ')}`)
 }
 
-async function fromFile({ path, text }: ExperimentText, { values, runIn, env }: Choice): Promise<Chosen> {
+/** @throws ConfigError if it is wrong; FaultlineError naming a parameter */
+export async function fromFile(
+  { path, text }: ExperimentText,
+  { values, runIn, env }: Pick<Choice, 'values' | 'runIn' | 'env'>,
+): Promise<Chosen> {
   const [{ ExperimentFile }, { Scenario }] = await Promise.all([
     import('../../experiments/file/load.ts'),
     import('../../experiments/scenarios/index.ts'),

@@ -1,5 +1,6 @@
 // How a run has ended: what people read of it, and the exit code.
 import type { Journal, Outcome } from '../../experiments/model.ts'
+import { formatDuration } from '../../experiments/results/figures.ts'
 import { CommandError } from '../errors.ts'
 import type { Output, Style } from '../output.ts'
 
@@ -19,6 +20,11 @@ export function showVerdicts(journal: Journal, out: Output): void {
   const { title, outcome, verdicts, reason } = journal
   const style = outcome === 'passed' ? 'green' : outcome === 'inconclusive' ? 'yellow' : 'red'
   out.line(`${out.paint('bold', title)}: ${out.paint(style, outcome)}${reason === undefined ? '' : `: ${reason}`}`)
+  for (const { name, keptUntilMs } of journal.steps) {
+    if (keptUntilMs === undefined) continue
+    const leftMs = Math.max(0, keptUntilMs - journal.durationMs)
+    out.line(`  left: ${name}, for ${formatDuration(leftMs)} at most; "faultline heal" ends it`)
+  }
   if (verdicts.length === 0) return
   out.table(
     verdicts.map(({ slo, result, why }) => [{ text: result, style: styles[result] ?? 'dim' }, slo, why]),

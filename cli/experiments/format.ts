@@ -30,9 +30,43 @@ export async function readExperimentText(path: string, said: ExperimentFormat | 
 }
 
 async function recognise(path: string, text: string): Promise<ExperimentFormat> {
-  const { ConfigSource } = await import('../../admin/config/source.ts')
-  // Only the names of fields count, which no variable is in.
-  const { value } = new ConfigSource(path, text, {})
-  if (typeof value !== 'object' || value === null || 'phases' in value) return 'faultline'
-  return 'method' in value || 'steady-state-hypothesis' in value ? 'chaostoolkit' : 'faultline'
+  return isChaosToolkit(await fieldsOf(path, text)) ? 'chaostoolkit' : 'faultline'
+}
+
+/**
+ * What a file is that may be anything a command takes. One that can't be read at all counts as a configuration.
+ *
+ * @param path for messages
+ */
+export async function recogniseFile(path: string, text: string): Promise<ExperimentFormat | 'configuration'> {
+  try {
+    const fields = await fieldsOf(path, text)
+    if (isChaosToolkit(fields)) return 'chaostoolkit'
+    return EXPERIMENT_FIELDS.some((name) => fields.has(name)) ? 'faultline' : 'configuration'
+  } catch (error) {
+    if (isFaultlineError(error)) return 'configuration'
+    throw error
+  }
+}
+
+/** Of which every experiment of ours has some, and no configuration has any. */
+const EXPERIMENT_FIELDS = ['phases', 'steadyState', 'scenario', 'title', 'slo', 'safety']
+
+function isChaosToolkit(fields: ReadonlySet<string>): boolean {
+  return !fields.has('phases') && (fields.has('method') || fields.has('steady-state-hypothesis'))
+}
+
+/** The names of the fields at the top, in which there are no variables. @throws ConfigError if it can't be read */
+async function fieldsOf(path: string, text: string): Promise<ReadonlySet<string>> {
+  const value = tryJson(text) ?? new (await import('../../admin/config/source.ts')).ConfigSource(path, text, {}).value
+  return new Set(typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.keys(value) : [])
+}
+
+/** Takes a hundredth of the time, and configurations may be large. */
+function tryJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined // YAML, or it will say what is wrong
+  }
 }

@@ -1,6 +1,6 @@
 // Shows how a run goes: on a terminal in one line that changes, else a line for each phase and step.
 import type { RunEvent } from '../../experiments/runner/run.ts'
-import type { Attempt } from '../../experiments/model.ts'
+import type { Attempt, StepRecord } from '../../experiments/model.ts'
 import { formatDuration, formatShare } from '../../experiments/file/units.ts'
 import { printable, type TextStream } from '../output.ts'
 
@@ -9,6 +9,12 @@ const CLEAR_LINE = `\r${ESCAPE}[K`
 /** What the live figures are of. */
 const WINDOW_MS = 5000
 const REDRAW_MS = 250
+
+function wordFor({ kind, undoneMs, keptUntilMs }: StepRecord): string {
+  if (kind === 'check') return 'checked'
+  if (keptUntilMs !== undefined) return 'left as it is'
+  return undoneMs === undefined ? 'begun' : 'undone'
+}
 
 export class Progress {
   readonly #stream: TextStream
@@ -26,7 +32,14 @@ export class Progress {
   readonly onEvent = (event: RunEvent): void => {
     switch (event.kind) {
       case 'queued':
+      case 'breached': // the line for `stopping` says the same
+      case 'finished':
         break
+      case 'notification': {
+        const { event: what, webhook, atMs, error } = event.record
+        if (error !== undefined) this.#line(atMs, `warning: ${webhook} was not told of ${what}: ${error}`)
+        break
+      }
       case 'phase': {
         this.#phase = { name: event.phase, endsMs: event.atMs + event.expectedMs }
         const atMost = event.expectedMs > 0 ? `, ${formatDuration(event.expectedMs)}` : ''
@@ -35,7 +48,7 @@ export class Progress {
       }
       case 'step': {
         const { name, appliedMs, undoneMs, error } = event.step
-        const what = event.step.kind === 'check' ? 'checked' : undoneMs === undefined ? 'begun' : 'undone'
+        const what = wordFor(event.step)
         this.#line(undoneMs ?? appliedMs, `  ${name}: ${error ?? what}`)
         break
       }
@@ -45,11 +58,16 @@ export class Progress {
       case 'machine':
         if (this.#isVerbose) this.#machine(event.sample)
         break
+      case 'metric': {
+        const { atMs, name, value } = event.sample
+        if (this.#isVerbose) this.#line(atMs, `  ${name}: ${value}`)
+        break
+      }
       case 'stopping':
         this.#line(event.atMs, `stopping: ${event.reason}`)
         break
       case 'reverted':
-        this.#line(event.atMs, 'everything is reverted')
+        this.#line(event.atMs, event.kept.length === 0 ? 'everything is reverted' : 'the rest is reverted')
         break
     }
   }

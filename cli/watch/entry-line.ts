@@ -15,6 +15,10 @@ const styles: Readonly<Record<string, Style>> = {
   stressor_started: 'red',
   stressor_stopped: 'green',
   config_rejected: 'red',
+  experiment_started: 'yellow',
+  experiment_breached: 'red',
+  experiment_stopping: 'red',
+  experiment_finished: 'green',
   gap: 'yellow',
 }
 

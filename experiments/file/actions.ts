@@ -10,8 +10,8 @@ import { Safety } from '../../proxy/safety.ts'
 import { joinPath } from '../../proxy/validate.ts'
 import { checkSpec } from '../../resource-stressors/spec.ts'
 import { findStressorDefinition } from '../../resource-stressors/index.ts'
-import { readAsking } from './asking.ts'
 import type { FaultAction, PartitionAction, PlainFaultSpec, StepAction, StressAction } from './experiment.ts'
+import { readLoad } from './loads.ts'
 import { rampedTo, readRampStart } from './ramps.ts'
 import type { Reading } from './reading.ts'
 import type { actionNames, partitionStepSchema, stepSchema } from './step-schema.ts'
@@ -41,18 +41,16 @@ export async function readAction(
     reading.refuse(joinPath(path, 'rampFrom'), `nothing with ${name}: only faults grow from something`, step.rampFrom)
   }
   if (step.ramp !== undefined && (name === 'partition' || name === 'load')) {
-    reading.refuse(joinPath(path, 'ramp'), `nothing with ${name}, which is there or not`, step.ramp)
+    const why = name === 'load' ? 'which has a ramp of its own' : 'which is there or not'
+    reading.refuse(joinPath(path, 'ramp'), `nothing with ${name}, ${why}`, step.ramp)
   }
   switch (name) {
     case 'fault':
       return readFault(reading, step, times, path)
     case 'partition':
       return readPartition(reading, step.partition as PartitionFields, actionPath)
-    case 'load': {
-      const load = step.load as NonNullable<StepFields['load']>
-      const asked = await readAsking(reading, load, 'load', actionPath)
-      return asked && { kind: 'load', ...asked.asking }
-    }
+    case 'load':
+      return readLoad(reading, step.load as NonNullable<StepFields['load']>, actionPath, times.forMs)
     default:
       return readStress(reading, name, step[name] as Fields, times, path)
   }

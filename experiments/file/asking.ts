@@ -13,7 +13,7 @@ import { comparisonSchema, looksLikeComparison, readComparison, readDuration, re
 const DEFAULT_MAX_OUTSTANDING = 100
 
 /** The short forms, and the field of the long one that they stand for. */
-const shortForms: Readonly<Partial<Record<ProbeKind, string>>> = { http: 'url', tcp: 'address', process: 'argv' }
+export const shortForms: Readonly<Partial<Record<ProbeKind, string>>> = { http: 'url', tcp: 'address', process: 'argv' }
 
 type AskedFields = Fields & Partial<Pick<Static<typeof loadSchema>, 'rate' | 'maxOutstanding'>>
 
@@ -64,7 +64,7 @@ function chooseKind(reading: Reading, fields: Fields, path: string): ProbeKind |
 }
 
 /** As a spec of the probe has it. */
-function readAsked(kind: ProbeKind, given: unknown, path: string): Fields {
+export function readAsked(kind: ProbeKind, given: unknown, path: string): Fields {
   const short = shortForms[kind]
   const fields = isObject(given) ? given : { [short ?? kind]: given }
   const { timeout, ...rest } = fields

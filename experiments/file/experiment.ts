@@ -2,7 +2,8 @@
 // Times of steps begin at their phase.
 import type { FaultSpec } from '../../proxy/index.ts'
 import type { PartitionSpec } from '../../proxy/partition.ts'
-import type { PhaseName } from '../model.ts'
+import type { NotificationEvent, PhaseName } from '../model.ts'
+import type { RateRamp } from '../measure/start-times.ts'
 import type { Comparison, ProbeSpec } from '../probes/index.ts'
 import type { AggregateName } from './probe-schema.ts'
 import type { EnvironmentName, ValidationStepName } from './schema.ts'
@@ -14,6 +15,7 @@ export interface Experiment {
   readonly environment: EnvironmentName | 'default'
   readonly seed: number | undefined
   readonly steadyStates: readonly SteadyState[]
+  readonly metrics: readonly Metric[]
   readonly preparation: { readonly atMostMs: number }
   readonly baseline: { readonly forMs: number }
   /** Undefined: there is no such phase. */
@@ -23,6 +25,14 @@ export interface Experiment {
   readonly validation: Validation
   readonly slo: Slo
   readonly safety: SafetyLimits
+  readonly notify: readonly Webhook[]
+}
+
+/** Whom to tell, and of what. */
+export interface Webhook {
+  /** `http:` or `https:`. */
+  readonly url: string
+  readonly on: readonly NotificationEvent[]
 }
 
 /** How a probe is asked: its spec and at which rate. */
@@ -40,6 +50,15 @@ export interface SteadyState extends Asking {
   readonly aggregates: readonly Aggregate[]
   /** Attempts of the first so many milliseconds of the failure phase do not count for {@link aggregates}. */
   readonly settleMs: number
+}
+
+/** A number that is looked at beside the run. */
+export interface Metric {
+  /** Unique among them. */
+  readonly name: string
+  /** Its answers have a value. */
+  readonly probe: ProbeSpec
+  readonly everyMs: number
 }
 
 export interface Aggregate {
@@ -94,6 +113,8 @@ export interface StressAction {
 
 export interface LoadAction extends Asking {
   readonly kind: 'load'
+  /** Undefined: its rate is there at once. */
+  readonly ramp?: RateRamp
 }
 
 export interface Validation {
@@ -120,6 +141,8 @@ export interface SafetyLimits {
   readonly blastRadiusByType: Readonly<Record<string, number>>
   readonly severity: number
   readonly abortWhen: readonly AbortCondition[]
+  /** So long faults and partitions stay that act when the run ends. Undefined: they are undone. */
+  readonly keepForMs: number | undefined
 }
 
 export const abortFigures = {
@@ -135,7 +158,9 @@ export const abortFigures = {
 export type AbortFigure = keyof typeof abortFigures
 
 export interface AbortCondition {
-  readonly figure: AbortFigure
+  readonly figure: AbortFigure | 'metric'
+  /** The name of the metric, if it is about one. */
+  readonly metric?: string
   readonly comparison: Comparison
   /** As in the file, for people. */
   readonly text: string

@@ -217,6 +217,17 @@ export const steadyStateSchema = Type.Object({
   maxOutstanding,
 })
 
+export const metricSchema = Type.Object(
+  {
+    name: text('Unique; stands in reports and in abortWhen.'),
+    promql: Type.Optional(askable.promql),
+    http: Type.Optional(askable.http),
+    jsonPath: Type.Optional(text('Of what http answers: RFC 9535, e.g. $.queue.depth. Has to select one number.')),
+    every: Type.Optional(durationSchema('How often it is asked. Default 1s.')),
+  },
+  { description: 'A number that is looked at beside the run.' },
+)
+
 export const loadSchema = Type.Object(
   {
     http: Type.Optional(askable.http),
@@ -225,6 +236,8 @@ export const loadSchema = Type.Object(
     sql: Type.Optional(askable.sql),
     promql: Type.Optional(askable.promql),
     rate: rateSchema('How often, whether answers come or not.'),
+    ramp: Type.Optional(durationSchema('The rate grows to its full height in this time. Default: at once.')),
+    rampFrom: Type.Optional(rateSchema('What the rate grows from. Default: nothing.')),
     maxOutstanding,
   },
   { description: 'Requests that are made at a rate and not measured.' },

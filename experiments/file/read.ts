@@ -17,14 +17,25 @@ import {
   type Slo,
   type SteadyState,
   type Validation,
+  type Webhook,
 } from './experiment.ts'
+import { parseUrl } from '../probes/http.ts'
+import { readLoad } from './loads.ts'
 import { longestOf } from './longest.ts'
+import { readMetrics } from './metrics.ts'
 import { steadyStateSchema } from './probe-schema.ts'
 import { Reading } from './reading.ts'
 import { askedPhases, experimentSchema, type EnvironmentName, type ValidationStepName } from './schema.ts'
 import { nameOfAction } from './actions.ts'
 import { severityOf } from './severity.ts'
-import { DEFAULT_BLAST_RADIUS, DEFAULT_MAX_DURATION_MS, usualSeverity, usualSlo } from './thresholds.ts'
+import {
+  DEFAULT_BLAST_RADIUS,
+  DEFAULT_KEEP_FOR_MS,
+  DEFAULT_MAX_DURATION_MS,
+  DEFAULT_NOTIFICATIONS,
+  usualSeverity,
+  usualSlo,
+} from './thresholds.ts'
 import { readTimeline } from './timeline.ts'
 import { formatDuration, readComparison, readShare } from './units.ts'
 import type {
@@ -34,6 +45,7 @@ import type {
   SafetyFields,
   SloFields,
   SteadyStateFields,
+  WebhookFields,
 } from './fields.ts'
 
 /** What was found: an experiment, or what is wrong with it. */
@@ -71,9 +83,12 @@ async function readWhole(
   if (runIn !== undefined && environment !== runIn) {
     reading.refuse('environment', `${runIn}, where this is to run`, environment)
   }
-  const safety = shape.isRight('safety') ? readSafety(reading, fields.safety ?? {}, environment) : undefined
+  const metrics = shape.isRight('metrics') ? await readMetrics(reading, fields.metrics ?? []) : []
+  const names = (fields.metrics ?? []).map(({ name }) => name)
+  const safety = shape.isRight('safety') ? readSafety(reading, fields.safety ?? {}, environment, names) : undefined
   const steadyStates = await readSteadyStates(reading, fields.steadyState)
   const slo = shape.isRight('slo') ? readSlo(reading, fields.slo ?? {}, environment) : undefined
+  const notify = shape.isRight('notify') ? await readWebhooks(reading, fields.notify ?? []) : []
   const limits = safety ?? { maxDurationMs: Infinity, severity: Infinity }
   const phases = isObject(fields.phases) ? fields.phases : undefined
   const steps = Array.isArray(phases?.failure) && phases.failure.length > 0 ? phases.failure : undefined
@@ -81,7 +96,19 @@ async function readWhole(
   if (!phases || !shape.isRight('phases')) return undefined
   const rest = await readPhases(reading, phases, steadyStates)
   if (!failure || !safety || !slo || !rest || !shape.isRight('')) return undefined
-  const experiment = { title, description, environment, seed, steadyStates, slo, safety, failure, ...rest }
+  const experiment = {
+    title,
+    description,
+    environment,
+    seed,
+    steadyStates,
+    metrics,
+    slo,
+    safety,
+    notify,
+    failure,
+    ...rest,
+  }
   checkLength(reading, experiment)
   return experiment
 }
@@ -169,9 +196,8 @@ async function readStress(
 ): Promise<Experiment['stress']> {
   const path = 'phases.stress.load'
   const forMs = reading.duration(duration, 'phases.stress.for', 0)
-  const asked = await readAsking(reading, load, 'load', path)
-  if (!asked) return undefined
-  const action = { kind: 'load', ...asked.asking } as const
+  const action = await readLoad(reading, load, path, forMs)
+  if (!action) return undefined
   const severity = severityOf(action)
   const name = nameOfAction(action)
   return { forMs, step: { path, name, action, fromMs: 0, untilMs: forMs, rampMs: 0, severity } }
@@ -230,7 +256,12 @@ function readSlo(reading: Reading, fields: SloFields, environment: Experiment['e
   }
 }
 
-function readSafety(reading: Reading, fields: SafetyFields, environment: Experiment['environment']): SafetyLimits {
+function readSafety(
+  reading: Reading,
+  fields: SafetyFields,
+  environment: Experiment['environment'],
+  metrics: readonly string[],
+): SafetyLimits {
   const { blastRadiusByType = {}, abortWhen = [] } = fields
   const path = 'safety.blastRadiusByType'
   const types = ['partition', ...new Set([...faultTypes('tcp'), ...faultTypes('udp')])]
@@ -239,15 +270,34 @@ function readSafety(reading: Reading, fields: SafetyFields, environment: Experim
       reading.refuse(joinPath(path, type), `one of ${types.join(', ')}`, type, hint(type, types))
     return [type, readShare(text)] as const
   })
+  if (fields.rollback === false && environment === 'production') {
+    reading.refuse('safety.rollback', 'true in production', false)
+  }
+  if (fields.rollback !== false && fields.keepFor !== undefined) {
+    reading.refuse('safety.keepFor', 'nothing without rollback: false', fields.keepFor)
+  }
   return {
+    keepForMs:
+      fields.rollback === false ? reading.duration(fields.keepFor, 'safety.keepFor', DEFAULT_KEEP_FOR_MS) : undefined,
     maxDurationMs: reading.duration(fields.maxDuration, 'safety.maxDuration', DEFAULT_MAX_DURATION_MS),
     blastRadius: share(fields.blastRadius, DEFAULT_BLAST_RADIUS),
     blastRadiusByType: Object.fromEntries(byType),
     severity: fields.severity ?? usualSeverity[environment],
     abortWhen: abortWhen.flatMap(
-      (condition, index) => readAbort(reading, condition, `safety.abortWhen.${index}`) ?? [],
+      (condition, index) => readAbort(reading, condition, `safety.abortWhen.${index}`, metrics) ?? [],
     ),
   }
+}
+
+async function readWebhooks(reading: Reading, given: readonly WebhookFields[]): Promise<readonly Webhook[]> {
+  for (const [index, { url }] of given.entries()) {
+    await reading.checked(
+      'notify',
+      (field) => `notify.${index}.${field}`,
+      () => parseUrl(url),
+    )
+  }
+  return given.map(({ url, on = DEFAULT_NOTIFICATIONS }) => ({ url, on }))
 }
 
 function hint(word: string, known: readonly string[]): string {
@@ -255,8 +305,13 @@ function hint(word: string, known: readonly string[]): string {
   return close === undefined ? '' : ` (did you mean "${close}"?)`
 }
 
-function readAbort(reading: Reading, fields: AbortFields, path: string): AbortCondition | undefined {
-  const figures = Object.keys(abortFigures) as AbortFigure[]
+function readAbort(
+  reading: Reading,
+  fields: AbortFields,
+  path: string,
+  metrics: readonly string[],
+): AbortCondition | undefined {
+  const figures = [...(Object.keys(abortFigures) as AbortFigure[]), 'metric' as const]
   const [figure, another] = figures.filter((name) => fields[name] !== undefined)
   if (figure === undefined) {
     reading.missing(path, `one of ${figures.join(', ')}`)
@@ -267,10 +322,31 @@ function readAbort(reading: Reading, fields: AbortFields, path: string): AbortCo
   if (fields.atLeast !== undefined && !isOfProbes) {
     reading.refuse(joinPath(path, 'atLeast'), `nothing with ${figure}, which is no figure of probes`, fields.atLeast)
   }
+  const overMs = reading.duration(fields.over, joinPath(path, 'over'), 5000)
+  if (figure === 'metric') return readAbortByMetric(reading, fields, path, { metrics, overMs })
+  if (fields.value !== undefined) reading.refuse(joinPath(path, 'value'), 'nothing without metric', fields.value)
   const text = fields[figure] ?? ''
   const comparison = readComparison(text, abortFigures[figure])
-  const overMs = reading.duration(fields.over, joinPath(path, 'over'), 5000)
   return { figure, comparison, text: `${figure} ${text}`, overMs, atLeast: fields.atLeast ?? 10 }
+}
+
+function readAbortByMetric(
+  reading: Reading,
+  { metric = '', value }: AbortFields,
+  path: string,
+  { metrics, overMs }: { readonly metrics: readonly string[]; readonly overMs: number },
+): AbortCondition | undefined {
+  if (!metrics.includes(metric)) {
+    const expected =
+      metrics.length === 0 ? 'the name of one of metrics, of which there are none' : `one of ${metrics.join(', ')}`
+    reading.refuse(joinPath(path, 'metric'), expected, metric, hint(metric, metrics))
+  }
+  if (value === undefined) {
+    reading.missing(joinPath(path, 'value'), 'a comparison such as "> 5"')
+    return undefined
+  }
+  const comparison = readComparison(value, 'number')
+  return { figure: 'metric', metric, comparison, text: `${metric} ${value}`, overMs, atLeast: 1 }
 }
 
 function share(text: string | number | undefined, usual: number): number {

@@ -1,7 +1,7 @@
 // What an experiment file may say, beside its probes (probe-schema.ts) and steps (step-schema.ts).
 import { Type } from '@sinclair/typebox'
-import { phaseNames } from '../model.ts'
-import { loadSchema } from './probe-schema.ts'
+import { notificationEvents, phaseNames } from '../model.ts'
+import { loadSchema, metricSchema } from './probe-schema.ts'
 import { scenarioSchema } from './scenario-schema.ts'
 import { comparisonSchema, durationSchema, shareSchema } from './units.ts'
 
@@ -113,6 +113,8 @@ export const abortConditionSchema = Type.Object(
     memory: Type.Optional(comparisonSchema('share', 'Of the memory of this machine or container, the mean.')),
     disk: Type.Optional(comparisonSchema('share', 'Of the disk with temporary files that is in use.')),
     eventLoopLag: Type.Optional(comparisonSchema('duration', 'By which timers of this process are late, the mean.')),
+    metric: Type.Optional(Type.String({ minLength: 1, description: 'The name of one of metrics, with value.' })),
+    value: Type.Optional(comparisonSchema('number', 'Of that metric, the mean.')),
     over: Type.Optional(durationSchema('The time that is looked at, up to now. Default 5s.')),
     atLeast: Type.Optional(
       Type.Integer({ minimum: 1, maximum: 10_000, description: 'Fewer probes in that time tell nothing. Default 10.' }),
@@ -135,11 +137,35 @@ export const safetySchema = Type.Object(
     severity: Type.Optional(
       Type.Integer({ minimum: 1, maximum: 5, description: 'Harder steps are refused. Default 5; production 3.' }),
     ),
+    rollback: Type.Optional(
+      Type.Boolean({
+        description:
+          'false: faults and partitions that act when the failure phase or the run ends stay, for keepFor at most. Not in ' +
+          'production. Default true.',
+      }),
+    ),
+    keepFor: Type.Optional(durationSchema('Without rollback, how long they stay beyond their time. Default 10m.')),
     abortWhen: Type.Optional(
       Type.Array(abortConditionSchema, { description: 'When one holds, all is reverted at once. Default: none.' }),
     ),
   },
   { description: 'What the experiment may not do.' },
+)
+
+export const webhookSchema = Type.Object(
+  {
+    url: Type.String({ minLength: 1, description: 'http: or https:. Gets a POST of JSON.' }),
+    on: Type.Optional(
+      Type.Array(Type.Union(notificationEvents.map((name) => Type.Literal(name))), {
+        minItems: 1,
+        expected: `an array of ${notificationEvents.join(', ')}`,
+        description:
+          'started. phase: each one. breached: a condition of abortWhen holds. stopped: it ends before its time, for ' +
+          'whatever reason. finished. Default: started, breached, finished.',
+      }),
+    ),
+  },
+  { description: 'Whom to tell, and of what.' },
 )
 
 export const experimentSchema = Type.Object(
@@ -166,9 +192,17 @@ export const experimentSchema = Type.Object(
       expected: 'an array of at least one probe',
       description: 'What must stay true: probes that are asked at a rate, each with what it expects.',
     }),
+    metrics: Type.Optional(
+      Type.Array(metricSchema, {
+        description: 'Numbers that are recorded beside the run, as curves of the report. Default: none.',
+      }),
+    ),
     phases: phasesSchema,
     slo: Type.Optional(sloSchema),
     safety: Type.Optional(safetySchema),
+    notify: Type.Optional(
+      Type.Array(webhookSchema, { description: 'Webhooks that are told how the run goes. Default: none.' }),
+    ),
   },
   { description: 'A hypothesis, what goes wrong on a timeline, and what must be kept.' },
 )

@@ -1,6 +1,6 @@
 // How hard a step is, from 1 (hardly felt) to 5 (hardly survived): what `safety.severity` caps. Judged by the full
-// intensity, also where it is ramped up to.
-import type { StepAction } from './experiment.ts'
+// intensity, also where it is ramped up to, and by where a ramp begins if that is harder.
+import type { FaultAction, PlainFaultSpec, StepAction } from './experiment.ts'
 
 export const HARDEST = 5
 
@@ -70,19 +70,26 @@ const byCount: Judge = ({ count }) => (count === undefined ? 4 : grade(Number(co
 /** 1 to 5. */
 export function severityOf(action: StepAction): number {
   switch (action.kind) {
-    case 'fault': {
-      const { type, attributes = {}, probability = 1 } = action.spec
-      return atLeastOne((faults[type] ?? byShare)(attributes, probability))
-    }
+    case 'fault':
+      return Math.max(severityOfFault(action.spec), severityOfFault(beginOf(action)))
     case 'partition':
       return 4
     case 'stress':
       return atLeastOne((stressors[action.type] ?? byCount)(action.attributes, 1))
     case 'load':
-      return grade(action.perSecond, RATE)
+      return grade(Math.max(action.perSecond, action.ramp?.fromPerSecond ?? 0), RATE)
     default:
       return HARDEST
   }
+}
+
+function severityOfFault({ type, attributes = {}, probability = 1 }: PlainFaultSpec): number {
+  return atLeastOne((faults[type] ?? byShare)(attributes, probability))
+}
+
+/** As it is when it begins to act. */
+function beginOf({ spec, rampFrom }: FaultAction): PlainFaultSpec {
+  return { ...spec, ...rampFrom, attributes: { ...spec.attributes, ...rampFrom?.attributes } }
 }
 
 function ofAmount(scale: Scale, bytes: unknown, percent: unknown): number {

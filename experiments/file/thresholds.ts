@@ -1,4 +1,5 @@
 // What is allowed and what has to be kept, by environment, where a file says nothing.
+import type { NotificationEvent } from '../model.ts'
 import type { Experiment, Slo } from './experiment.ts'
 import { HARDEST } from './severity.ts'
 
@@ -22,4 +23,6 @@ export const usualSeverity: Readonly<Record<Environment, number>> = {
 }
 
 export const DEFAULT_BLAST_RADIUS = 0.3
+export const DEFAULT_NOTIFICATIONS: readonly NotificationEvent[] = ['started', 'breached', 'finished']
+export const DEFAULT_KEEP_FOR_MS = 10 * 60_000
 export const DEFAULT_MAX_DURATION_MS = 30 * 60_000

@@ -6,11 +6,14 @@ import { describeValue } from '../../proxy/validate.ts'
 import type { Attempt, PhaseName } from '../model.ts'
 import type { Probe, ProbeAnswer } from '../probes/probe.ts'
 import { attemptOnce } from './attempt-once.ts'
+import { startTimes, type RateRamp } from './start-times.ts'
 
 export interface OpenLoopOptions {
   readonly probe: Pick<Probe, 'name' | 'run'>
   /** Up to 10,000. */
   readonly ratePerSecond: number
+  /** How it gets there. Default: at once. */
+  readonly ramp?: RateRamp | undefined
   /** Starts beyond so many under way are dropped, and reported. Default 100. */
   readonly maxOutstanding?: number
   readonly clock?: Clock
@@ -54,7 +57,8 @@ export class OpenLoop {
   readonly #options: OpenLoopOptions
   readonly #clock: Clock
   readonly #originMs: number
-  readonly #intervalMs: number
+  /** After the first one, by how many there were before. */
+  readonly #startTime: (count: number) => number
   readonly #maxOutstanding: number
   /** Intended start and abort of each attempt that is under way, by the promise of its end. */
   readonly #outstanding = new Map<Promise<void>, { readonly intendedMs: number; readonly abort: AbortController }>()
@@ -75,7 +79,7 @@ export class OpenLoop {
     this.#options = options
     this.#clock = clock
     this.#originMs = options.originMs ?? clock.now()
-    this.#intervalMs = 1000 / ratePerSecond
+    this.#startTime = startTimes(ratePerSecond, options.ramp)
     this.#maxOutstanding = maxOutstanding
   }
 
@@ -91,9 +95,8 @@ export class OpenLoop {
     let count = 0
     const launchDue = (): void => {
       const nowMs = this.#now()
-      // Times are multiples of the interval, not sums: sums would drift.
-      let nextMs = startMs + count * this.#intervalMs
-      for (; nextMs <= nowMs && this.#state === 'running'; nextMs = startMs + ++count * this.#intervalMs) {
+      let nextMs = startMs + this.#startTime(count)
+      for (; nextMs <= nowMs && this.#state === 'running'; nextMs = startMs + this.#startTime(++count)) {
         this.#launch(nowMs - nextMs <= TIMER_GRAIN_MS ? nowMs : nextMs)
       }
       if (this.#state === 'running') this.#timer = this.#clock.setTimer(launchDue, nextMs - nowMs)

@@ -34,6 +34,24 @@ export function formatNumber(value: number | null | undefined): string {
   return trimmed(value, 4).replace('-', '−')
 }
 
+type Figures = Readonly<Record<string, number>>
+
+/** What was reached of what was asked for: `cpuCores 0.39 of 0.4, bytes 64 MiB of 64 MiB`. Empty if nothing is known. */
+export function formatReached(requested: Figures, achieved: Figures): string {
+  const texts = Object.entries(requested).flatMap(([name, asked]) => {
+    const had = achieved[name]
+    return had === undefined ? [] : [`${name} ${formatFigure(name, had)} of ${formatFigure(name, asked)}`]
+  })
+  return texts.join(', ')
+}
+
+const BYTES_PER_MIB = 2 ** 20
+
+/** Units are in the names. */
+function formatFigure(name: string, value: number): string {
+  return /bytes/i.test(name) ? `${trimmed(value / BYTES_PER_MIB, 2)} MiB` : formatNumber(value)
+}
+
 /** A time of the run, e.g. `1:05` or, if that says more, `1:05.3`. */
 export function formatOffset(ms: number): string {
   const tenths = Math.round(ms / 100)

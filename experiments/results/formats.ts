@@ -3,11 +3,16 @@ import type { Journal } from '../model.ts'
 import { renderHtml } from './html/page.ts'
 import { renderJunit } from './junit.ts'
 import { renderMarkdown } from './markdown.ts'
-import { renderMetrics } from './metrics.ts'
+import { renderMetrics, type MetricNames } from './metrics.ts'
+
+export interface RenderOptions {
+  /** Of metrics.prom. Default `lint`. */
+  readonly metricNames?: MetricNames | undefined
+}
 
 interface Format {
   readonly file: string
-  render(journal: Journal): string | Promise<string>
+  render(journal: Journal, options?: RenderOptions): string | Promise<string>
 }
 
 const formats = {
@@ -15,7 +20,10 @@ const formats = {
   markdown: { file: 'report.md', render: renderMarkdown },
   html: { file: 'report.html', render: renderHtml },
   junit: { file: 'junit.xml', render: renderJunit },
-  prometheus: { file: 'metrics.prom', render: renderMetrics },
+  prometheus: {
+    file: 'metrics.prom',
+    render: (journal, options) => renderMetrics(journal, options?.metricNames),
+  },
 } satisfies Record<string, Format>
 
 export type ResultFormat = keyof typeof formats

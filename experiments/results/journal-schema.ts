@@ -1,6 +1,6 @@
 // What results.json has to be like. Fields that it does not know are those of a later version, and stay.
 import { Type, type TSchema } from '@sinclair/typebox'
-import { phaseNames, type Journal } from '../model.ts'
+import { notificationEvents, phaseNames, type Journal } from '../model.ts'
 import { validate } from '../../proxy/validate.ts'
 
 const ms = Type.Number()
@@ -29,7 +29,11 @@ const step = Type.Object({
   kind: literals('fault', 'partition', 'stress', 'load', 'check'),
   appliedMs: ms,
   undoneMs: Type.Optional(ms),
+  requested: Type.Optional(byName(Type.Number())),
+  achieved: Type.Optional(byName(Type.Number())),
+  notes: Type.Optional(Type.Array(Type.String())),
   error: Type.Optional(Type.String()),
+  keptUntilMs: Type.Optional(ms),
 })
 
 const verdict = Type.Object({
@@ -40,6 +44,19 @@ const verdict = Type.Object({
   interval: Type.Optional(Type.Tuple([Type.Number(), Type.Number()])),
   n: count,
   why: Type.String(),
+})
+
+const metric = Type.Object({
+  points: Type.Array(Type.Tuple([ms, Type.Number()])),
+  missed: byName(count),
+})
+
+const notification = Type.Object({
+  event: literals(...notificationEvents),
+  webhook: Type.String(),
+  atMs: ms,
+  attempts: count,
+  error: Type.Optional(Type.String()),
 })
 
 const journalSchema = Type.Object(
@@ -64,6 +81,8 @@ const journalSchema = Type.Object(
     verdicts: Type.Array(verdict),
     injections: byName(count),
     machine: Type.Array(byName(Type.Number())),
+    metrics: Type.Optional(byName(metric)),
+    notifications: Type.Optional(Type.Array(notification)),
   },
   { additionalProperties: true },
 )

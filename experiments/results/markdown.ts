@@ -1,9 +1,10 @@
 // report.md: what a reviewer has to know, within a comment on a pull request.
 import { phaseNames, type Journal, type Verdict, type VerdictResult } from '../model.ts'
-import { formatDuration, formatOffset, formatShare, formatWallTime } from './figures.ts'
+import { formatDuration, formatNumber, formatOffset, formatShare, formatWallTime } from './figures.ts'
 import { badShare } from './hints/facts.ts'
 import type { Hint } from './hints/hint.ts'
 import { hintsOf } from './hints/registry.ts'
+import { metricFigures, missedMetrics } from './metric-figures.ts'
 import { markdownTable, markdownText } from './markdown-text.ts'
 import { formatInterval, formatLimit, formatSlo, sloKind } from './slo.ts'
 import { summarize } from './summary.ts'
@@ -35,6 +36,7 @@ export function renderMarkdown(journal: Journal): string {
     hints(hintsOf(journal)),
     timeline(journal),
     probes(journal),
+    metrics(journal),
   ])
 }
 
@@ -140,6 +142,21 @@ function probes(journal: Journal): string {
     parts.push(`<details><summary>Probes by phase</summary>\n\n${table}\n\n</details>`)
   }
   return parts.join('\n\n')
+}
+
+function metrics(journal: Journal): string {
+  const rows = metricFigures(journal).map(({ name, phase, count, ...values }) => [
+    markdownText(name, MAX_NAME_CHARACTERS),
+    phase,
+    String(count),
+    ...[values.lowest, values.median, values.highest].map(formatNumber),
+  ])
+  const missed = missedMetrics(journal).map((line) => `- ${markdownText(line)}`)
+  if (rows.length === 0 && missed.length === 0) return ''
+  const columns = ['Metric', 'Phase', 'Values:', 'Lowest:', 'Median:', 'Highest:']
+  const table = markdownTable(columns, rows.slice(0, MAX_LINES)) + more(rows.length, 'rows')
+  const parts = [table, ...(missed.length === 0 ? [] : [list(missed, 'reasons')])]
+  return `<details><summary>Metrics by phase</summary>\n\n${parts.join('\n\n')}\n\n</details>`
 }
 
 function list(lines: readonly string[], what: string): string {

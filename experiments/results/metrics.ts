@@ -5,9 +5,21 @@ import type { Journal } from '../model.ts'
 /** Of the file and of what is pushed. */
 export const METRICS_CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE
 
+/**
+ * `lint`: what `promtool check metrics` has nothing against. `classic`: as dashboards of other chaos tools have them, where
+ * the one difference is that the latency degradation is in milliseconds, in its name, too; which the linter refuses.
+ */
+export const metricNames = ['lint', 'classic'] as const
+
+export type MetricNames = (typeof metricNames)[number]
+
 interface Metric {
   readonly name: string
   readonly help: string
+  /** Under these names alone. Default: under both. */
+  readonly names?: MetricNames
+  /** Default `gauge`. The linter keeps `_count` for histograms, unless nothing is said of the type. */
+  readonly type?: 'untyped'
   read(journal: Journal): number | null
 }
 
@@ -28,8 +40,15 @@ const metrics: readonly Metric[] = [
     read: (journal) => scaled(journal, 'availability', 100),
   },
   {
+    name: 'chaos_latency_degradation_seconds',
+    help: 'By how much answers became slower under the faults.',
+    names: 'lint',
+    read: (journal) => scaled(journal, 'latencyDegradation', 0.001),
+  },
+  {
     name: 'chaos_latency_degradation_ms',
     help: 'By how many milliseconds answers became slower under the faults.',
+    names: 'classic',
     read: (journal) => scaled(journal, 'latencyDegradation', 1),
   },
   {
@@ -45,21 +64,32 @@ const metrics: readonly Metric[] = [
   {
     name: 'chaos_slo_violations_count',
     help: 'SLOs that were not kept.',
+    type: 'untyped',
     read: ({ verdicts }) => verdicts.filter(({ result }) => result === 'fail').length,
   },
 ]
 
-/** What was not measured has no sample: a zero would be a lie, and NaN breaks sums. */
-export async function renderMetrics(journal: Journal): Promise<string> {
+/**
+ * What was not measured has no sample: a zero would be a lie, and NaN breaks sums.
+ *
+ * @param names default `lint`
+ */
+export async function renderMetrics(journal: Journal, names: MetricNames = 'lint'): Promise<string> {
   const registry = new Registry()
   const { title: experiment, environment } = journal
-  for (const metric of metrics) {
+  const wanted = metrics.filter((metric) => metric.names === undefined || metric.names === names)
+  for (const metric of wanted) {
     const { name, help } = metric
     const gauge = new Gauge({ name, help, labelNames: ['experiment', 'environment'], registers: [registry] })
     const value = metric.read(journal)
     if (value !== null) gauge.set({ experiment, environment }, value)
   }
-  return registry.metrics()
+  const text = await registry.metrics()
+  // The library has no such type.
+  const untyped = new Set(wanted.filter(({ type }) => type === 'untyped').map(({ name }) => name))
+  return text.replace(/^# TYPE (\S+) gauge$/gm, (line, name: string) =>
+    untyped.has(name) ? `# TYPE ${name} untyped` : line,
+  )
 }
 
 function scaled({ verdicts }: Journal, slo: string, factor: number): number | null {

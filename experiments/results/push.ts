@@ -3,11 +3,13 @@ import { request } from 'undici'
 import type { Journal } from '../model.ts'
 import { describeFailure } from '../probes/failure.ts'
 import { basicAuthentication, parseUrl } from '../probes/http.ts'
-import { METRICS_CONTENT_TYPE, renderMetrics } from './metrics.ts'
+import { METRICS_CONTENT_TYPE, renderMetrics, type MetricNames } from './metrics.ts'
 
 export interface PushOptions {
   /** Default 10,000. */
   readonly timeoutMs?: number
+  /** Default `lint`. */
+  readonly metricNames?: MetricNames | undefined
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000
@@ -27,7 +29,7 @@ export async function pushMetrics(journal: Journal, url: string, options: PushOp
   const target = groupUrl(url, journal)
   const signal = AbortSignal.timeout(options.timeoutMs ?? DEFAULT_TIMEOUT_MS)
   const headers = { 'content-type': METRICS_CONTENT_TYPE, ...basicAuthentication(target) }
-  const body = await renderMetrics(journal)
+  const body = await renderMetrics(journal, options.metricNames)
   try {
     const answer = await request(target, { method: 'PUT', headers, body, signal })
     const text = await answer.body.text()

@@ -63,7 +63,12 @@ function stillThere(journal: Journal): string {
 
 /** Steps that may still act. Checks leave nothing behind. */
 export function notUndone(journal: Journal): readonly StepRecord[] {
-  return actingSteps(journal).filter(({ undoneMs }) => undoneMs === undefined)
+  return actingSteps(journal).filter(({ undoneMs, keptUntilMs }) => undoneMs === undefined && keptUntilMs === undefined)
+}
+
+/** Steps that were left to act, as the experiment wants no rollback. */
+export function keptSteps(journal: Journal): readonly StepRecord[] {
+  return journal.steps.filter(({ keptUntilMs }) => keptUntilMs !== undefined)
 }
 
 /** Steps that are there for a while, and do something. */

@@ -1,7 +1,7 @@
 // The run as a list of what happened, in the order of time.
 import type { Journal, PhaseName, StepRecord } from '../model.ts'
-import { formatDuration, formatShare, plural } from './figures.ts'
-import { notUndone } from './summary.ts'
+import { formatDuration, formatReached, formatShare, plural } from './figures.ts'
+import { keptSteps, notUndone } from './summary.ts'
 
 export interface TimelineEvent {
   readonly atMs: number
@@ -22,10 +22,13 @@ const order: readonly TimelineEvent['kind'][] = [
 ]
 
 export function timelineOf(journal: Journal): readonly TimelineEvent[] {
-  const events = [...phaseEvents(journal), ...journal.steps.flatMap(stepEvents), ...outageEvents(journal)]
+  const steps = journal.steps.flatMap(stepEvents)
+  const events = [...phaseEvents(journal), ...steps, ...outageEvents(journal), ...notificationEvents(journal)]
   const left = notUndone(journal).length
+  const kept = keptSteps(journal).length
   const remains = left === 0 ? '' : `; ${plural(left, 'step')} not undone`
-  events.push({ atMs: journal.durationMs, kind: 'end', text: `the run ends: ${journal.outcome}${remains}` })
+  const stays = kept === 0 ? '' : `; ${plural(kept, 'step')} left to act, as it wants no rollback`
+  events.push({ atMs: journal.durationMs, kind: 'end', text: `the run ends: ${journal.outcome}${remains}${stays}` })
   return events.sort((one, other) => one.atMs - other.atMs || order.indexOf(one.kind) - order.indexOf(other.kind))
 }
 
@@ -45,13 +48,15 @@ function sum({ probes }: Journal, phase: PhaseName, field: 'attempts' | 'good'):
 }
 
 function stepEvents(step: StepRecord): TimelineEvent[] {
-  const { name, kind, appliedMs, undoneMs, error } = step
+  const { name, kind, appliedMs, undoneMs, error, requested = {}, achieved = {}, notes = [] } = step
   const events: TimelineEvent[] = []
   if (error !== undefined) events.push({ atMs: undoneMs ?? appliedMs, kind: 'error', text: `${name}: ${error}` })
   if (kind === 'check') return [{ atMs: appliedMs, kind: 'check', text: name }, ...events]
   events.push({ atMs: appliedMs, kind: 'applied', text: `${name} begins` })
   if (undoneMs !== undefined) {
-    const text = `${name} ends, after ${formatDuration(undoneMs - appliedMs)}`
+    const reached = [formatReached(requested, achieved), ...notes].filter((text) => text !== '').join('; ')
+    const had = reached === '' ? '' : `: ${reached}`
+    const text = `${name} ends, after ${formatDuration(undoneMs - appliedMs)}${had}`
     events.push({ atMs: undoneMs, kind: 'undone', text })
   }
   return events
@@ -68,6 +73,13 @@ function outageEvents({ outages, durationMs }: Journal): TimelineEvent[] {
       { atMs: untilMs, kind: 'recovery', text: `the outage ends, after ${formatDuration(untilMs - fromMs)}` },
     ]
   })
+}
+
+/** Of those that have arrived there is nothing to say. */
+function notificationEvents({ notifications = [] }: Journal): TimelineEvent[] {
+  return notifications.flatMap(({ event, webhook, atMs, error }) =>
+    error === undefined ? [] : [{ atMs, kind: 'error', text: `${webhook} was not told of ${event}: ${error}` }],
+  )
 }
 
 /** Detection and recovery, as pairs of a name and a figure. */

@@ -5,7 +5,7 @@ import { replaceFile } from '../../admin/state/state-file.ts'
 import { FaultlineError } from '../../proxy/errors.ts'
 import { describeValue } from '../../proxy/describe-value.ts'
 import type { Journal } from '../model.ts'
-import { formatOf, resultFormats, type ResultFormat } from './formats.ts'
+import { formatOf, resultFormats, type RenderOptions, type ResultFormat } from './formats.ts'
 
 export interface WrittenFile {
   readonly format: ResultFormat
@@ -31,6 +31,7 @@ export async function writeResults(
   journal: Journal,
   folder: string,
   formats: readonly ResultFormat[] = resultFormats,
+  options: RenderOptions = {},
 ): Promise<readonly WrittenFile[]> {
   const wrong = formats.find((format) => !resultFormats.includes(format))
   if (wrong !== undefined) {
@@ -43,7 +44,7 @@ export async function writeResults(
   for (const format of new Set(formats)) {
     const known = formatOf(format)
     const path = join(folder, known.file)
-    await replaceFile(path, await known.render(journal), RESULT_MODE)
+    await replaceFile(path, await known.render(journal, options), RESULT_MODE)
     written.push({ format, path })
   }
   return written

@@ -3,7 +3,9 @@ import type { AbortCondition, AbortFigure } from '../file/experiment.ts'
 import { formatDuration, formatShare } from '../file/units.ts'
 import type { Attempt } from '../model.ts'
 import type { Comparison } from '../probes/index.ts'
+import { formatNumber } from '../results/figures.ts'
 import type { MachineSample } from './machine-monitor.ts'
+import type { MetricSample } from './metric-monitor.ts'
 
 /** An attempt as far as figures need it, and when it ended. */
 interface Ended {
@@ -23,6 +25,7 @@ export class AbortWatch {
   readonly #longestMs: number
   #ended: Ended[] = []
   #samples: MachineSample[] = []
+  readonly #metrics = new Map<string, MetricSample[]>()
 
   /** @param onBreach hears of each breach, with a sentence */
   constructor(conditions: readonly AbortCondition[], onBreach: (reason: string) => void) {
@@ -39,7 +42,7 @@ export class AbortWatch {
     const fromMs = atMs - this.#longestMs
     while (this.#ended[0] && this.#ended[0].atMs < fromMs) this.#ended.shift()
     for (const condition of this.#conditions) {
-      if (condition.figure in machineFigures) continue
+      if (condition.figure === 'metric' || condition.figure in machineFigures) continue
       const recent = this.#ended.filter((ended) => ended.atMs > atMs - condition.overMs)
       if (recent.length >= condition.atLeast) this.#compare(condition, figureOf(condition.figure, recent))
     }
@@ -58,10 +61,23 @@ export class AbortWatch {
     }
   }
 
+  measured(sample: MetricSample): void {
+    const { name, atMs } = sample
+    const kept = this.#metrics.get(name)?.filter((each) => each.atMs > atMs - this.#longestMs) ?? []
+    kept.push(sample)
+    this.#metrics.set(name, kept)
+    for (const condition of this.#conditions) {
+      if (condition.metric !== name || atMs < condition.overMs) continue
+      // Those that are asked less often than that count by their latest.
+      const values = kept.filter((each) => each === sample || each.atMs > atMs - condition.overMs)
+      this.#compare(condition, values.reduce((sum, { value }) => sum + value, 0) / values.length)
+    }
+  }
+
   #compare({ figure, comparison, text, overMs }: AbortCondition, value: number): void {
     if (!holds(comparison, value)) return
     const isTime = figure === 'responseTime' || figure === 'eventLoopLag'
-    const measured = isTime ? formatDuration(value) : formatShare(value)
+    const measured = figure === 'metric' ? formatNumber(value) : isTime ? formatDuration(value) : formatShare(value)
     this.#onBreach(`${text}: it was ${measured} in the last ${formatDuration(overMs)}`)
   }
 }

@@ -7,7 +7,7 @@ import type { FaultAction, LoadAction, PartitionAction, Step, StressAction } fro
 import { rampedTo } from '../file/ramps.ts'
 import { OpenLoop } from '../measure/index.ts'
 import { createProbe, type Probe } from '../probes/index.ts'
-import type { Holding } from './target.ts'
+import type { Held, Holding, StressorFigures } from './target.ts'
 
 /** One step, as it acts. */
 export interface Acting {
@@ -16,6 +16,8 @@ export interface Acting {
   readonly grow?: (share: number) => Promise<void>
   /** How often its fault has acted; undefined: nobody counts that, or it is gone. */
   injections(): Promise<number | undefined>
+  /** What its stressor reached, once it has ended. Left out: it is none. */
+  readonly figures?: () => Promise<StressorFigures | undefined>
   end(): Promise<void>
 }
 
@@ -25,15 +27,31 @@ export interface Acting {
  */
 const GRACE_MS = 30_000
 
-/** @param name unique on the target */
-export function actingOf(step: Step, name: string, holding: Holding, clock: Clock): Acting {
+/** So long a step acts on its target, if nobody ends it. */
+export function timeToLiveMs({ fromMs, untilMs }: Step, keepForMs: number | undefined): number {
+  return Math.ceil(untilMs - fromMs + (keepForMs ?? GRACE_MS))
+}
+
+/**
+ * @param name unique on the target
+ * @param keepForMs so long it may stay when the run is over; undefined: it ends with the run
+ */
+export function actingOf(
+  step: Step,
+  name: string,
+  {
+    holding,
+    clock,
+    keepForMs,
+  }: { readonly holding: Holding; readonly clock: Clock; readonly keepForMs: number | undefined },
+): Acting {
   const { action } = step
-  const forMs = step.untilMs - step.fromMs
+  const held = { name, ttlMs: timeToLiveMs(step, keepForMs), isHeld: keepForMs === undefined }
   switch (action.kind) {
     case 'fault':
-      return faultActing(action, step, name, holding)
+      return faultActing(action, step, held, holding)
     case 'partition':
-      return partitionActing(action, Math.ceil(forMs + GRACE_MS), name, holding)
+      return partitionActing(action, held, holding)
     case 'stress':
       return stressActing(action, step, name, holding)
     default:
@@ -41,15 +59,19 @@ export function actingOf(step: Step, name: string, holding: Holding, clock: Cloc
   }
 }
 
-function faultActing(action: FaultAction, step: Step, name: string, holding: Holding): Acting {
+interface HeldFor extends Held {
+  readonly ttlMs: number
+}
+
+function faultActing(action: FaultAction, step: Step, held: HeldFor, holding: Holding): Acting {
   const { proxy, spec } = action
-  const ttlMs = Math.ceil(step.untilMs - step.fromMs + GRACE_MS)
+  const { name } = held
   const definition = findFaultDefinition(spec.type) ?? findFaultDefinition(spec.type, 'udp')
   const at = (share: number) => rampedTo(action, definition, share)
   const begin = async (): Promise<void> => {
     const start = step.rampMs > 0 ? at(0) : {}
     const attributes = { ...spec.attributes, ...start.attributes }
-    await holding.addFault(proxy, { ...spec, ...start, attributes, name, ttlMs })
+    await holding.addFault(proxy, { ...spec, ...start, attributes, ...held })
   }
   const grow = (share: number): Promise<void> => holding.changeFault(proxy, name, at(share))
   return {
@@ -60,9 +82,10 @@ function faultActing(action: FaultAction, step: Step, name: string, holding: Hol
   }
 }
 
-function partitionActing({ spec }: PartitionAction, ttlMs: number, name: string, holding: Holding): Acting {
+function partitionActing({ spec }: PartitionAction, held: HeldFor, holding: Holding): Acting {
+  const { name } = held
   return {
-    begin: () => holding.addPartition({ ...spec, name, ttlMs }),
+    begin: () => holding.addPartition({ ...spec, ...held }),
     injections: async () => undefined,
     end: () => holding.healPartition(name),
   }
@@ -74,11 +97,12 @@ function stressActing({ type, attributes, isOnce }: StressAction, step: Step, na
   return {
     begin: () => holding.startStressor({ type, attributes, name, ttlMs, rampUpMs: step.rampMs }),
     injections: async () => undefined,
+    figures: () => holding.stressorFigures(name),
     end: () => holding.stopStressor(name),
   }
 }
 
-function loadActing({ probe: spec, perSecond, maxOutstanding }: LoadAction, name: string, clock: Clock): Acting {
+function loadActing({ probe: spec, perSecond, ramp, maxOutstanding }: LoadAction, name: string, clock: Clock): Acting {
   let probe: Probe | undefined
   let loop: OpenLoop | undefined
   return {
@@ -87,6 +111,7 @@ function loadActing({ probe: spec, perSecond, maxOutstanding }: LoadAction, name
       loop = new OpenLoop({
         probe,
         ratePerSecond: perSecond,
+        ramp,
         maxOutstanding,
         clock,
         phase: () => 'stress',

@@ -26,9 +26,11 @@ export interface RunRecord {
   readonly verdicts: readonly Verdict[]
   readonly injections: Readonly<Record<string, number>>
   readonly machine: readonly MachineSample[]
+  /** Undefined: there are none. */
+  readonly metrics: Journal['metrics'] | undefined
 }
 
-export function describeRun({ experiment, recorder, analysis, reason, machine, ...run }: RunRecord): Journal {
+export function describeRun({ experiment, recorder, analysis, reason, machine, metrics, ...run }: RunRecord): Journal {
   return {
     version: 1,
     id: run.id,
@@ -50,6 +52,7 @@ export function describeRun({ experiment, recorder, analysis, reason, machine, .
     verdicts: run.verdicts,
     injections: run.injections,
     machine: machine.map((sample) => ({ ...sample })),
+    ...(metrics && { metrics }),
   }
 }
 

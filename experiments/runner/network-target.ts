@@ -10,6 +10,7 @@ import {
   type Holding,
   type KnownProxy,
   type PlannedStressor,
+  type StressorFigures,
 } from './target.ts'
 
 export interface NetworkTargetOptions {
@@ -78,8 +79,8 @@ class NetworkHolding implements Holding {
     this.#renewal = renewal
   }
 
-  async addFault(...[proxy, spec]: Parameters<Holding['addFault']>): Promise<void> {
-    this.#proxy(proxy).addFault({ ...spec, lease: this.#lease.id })
+  async addFault(...[proxy, { isHeld = true, ...spec }]: Parameters<Holding['addFault']>): Promise<void> {
+    this.#proxy(proxy).addFault({ ...spec, ...(isHeld && { lease: this.#lease.id }) })
   }
 
   async changeFault(...[proxy, name, change]: Parameters<Holding['changeFault']>): Promise<void> {
@@ -95,8 +96,8 @@ class NetworkHolding implements Holding {
     return this.#network.proxy(proxy)?.fault(fault)?.injections
   }
 
-  async addPartition(spec: Parameters<Holding['addPartition']>[0]): Promise<void> {
-    this.#network.partition({ ...spec, lease: this.#lease.id })
+  async addPartition({ isHeld = true, ...spec }: Parameters<Holding['addPartition']>[0]): Promise<void> {
+    this.#network.partition({ ...spec, ...(isHeld && { lease: this.#lease.id }) })
   }
 
   async healPartition(name: string): Promise<void> {
@@ -113,6 +114,13 @@ class NetworkHolding implements Holding {
     } catch (error) {
       if (!isFaultlineError(error) || error.code !== 'stressor_not_found') throw error
     }
+  }
+
+  async stressorFigures(name: string): Promise<StressorFigures | undefined> {
+    const stressor = this.#stressors?.find(name)
+    if (!stressor) return undefined
+    const { requested, achieved, notes, reason = null } = stressor
+    return { requested, achieved, notes, reason }
   }
 
   async release(): Promise<void> {

@@ -180,6 +180,11 @@ export function describePlan(plan: Plan): string[] {
     )
   }
   const { recovery, validation } = experiment
+  const { keepForMs } = experiment.safety
+  if (keepForMs !== undefined) {
+    lines.push(`no rollback: faults that act in the end stay, for ${formatDuration(keepForMs)} at most`)
+  }
+  for (const { url, on } of experiment.notify) lines.push(`tells ${new URL(url).origin} of ${on.join(', ')}`)
   lines.push(`recovery ${formatDuration(recovery.atMostMs)} at most`, `validation: ${validation.steps.join(', ')}`)
   return lines
 }

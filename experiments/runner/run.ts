@@ -1,23 +1,27 @@
 // Runs an experiment: its phases one after another, and the way back from wherever it stops.
 import { randomBytes, randomInt } from 'node:crypto'
 import { systemClock, type Clock } from '../../proxy/clock.ts'
-import { FaultlineError } from '../../proxy/errors.ts'
-import type { Experiment } from '../file/experiment.ts'
-import { formatDuration, formatShare } from '../file/units.ts'
-import { baselineBand, findRecovery, Recorder } from '../measure/index.ts'
+import type { FaultlineError } from '../../proxy/errors.ts'
+import type { Experiment, Webhook } from '../file/experiment.ts'
+import { formatDuration } from '../file/units.ts'
+import { Recorder } from '../measure/index.ts'
 import type { Attempt, Journal, PhaseName, PhaseRecord, StepRecord, Verdict } from '../model.ts'
 import { AbortWatch } from './abort-watch.ts'
 import { BlastRadius } from './blast-radius.ts'
 import { describeRun, outcomeOf, type Stop } from './journal.ts'
 import { MachineMonitor, type MachineSample } from './machine-monitor.ts'
+import { MetricMonitor, type MetricSample } from './metric-monitor.ts'
+import { Notifier } from './notifier.ts'
 import { planExperiment } from './plan.ts'
-import { Probing, type Complaint } from './probing.ts'
+import { Probing } from './probing.ts'
+import { waitForRecovery } from './recovering.ts'
 import { commonQueue, type RunQueue } from './queue.ts'
 import type { RunEvent } from './run-event.ts'
+import { refusedBaseline, refusedMetrics, refusedProbes } from './steadiness.ts'
 import { Steps } from './steps.ts'
 import type { ExperimentTarget, Holding } from './target.ts'
 import { validate } from './validation.ts'
-import { watched, type Findings, judgeRun } from './verdicts.ts'
+import { type Findings, judgeRun } from './verdicts.ts'
 import { waitFor } from './waiting.ts'
 
 export type { RunEvent }
@@ -31,6 +35,8 @@ export interface RunOptions {
   /** Default: the one of this process, for 3 at a time. */
   readonly queue?: RunQueue
   readonly clock?: Clock
+  /** Whom to tell beside those of the experiment. */
+  readonly notify?: readonly Webhook[]
 }
 
 export interface RunResult {
@@ -75,7 +81,9 @@ class Run {
   readonly #seed: number
   readonly #recorder = new Recorder()
   readonly #probing: Probing
+  readonly #metrics: MetricMonitor
   readonly #watch: AbortWatch
+  readonly #notifier: Notifier
   readonly #abort = new AbortController()
   readonly #phases: PhaseRecord[] = []
   readonly #checks: StepRecord[] = []
@@ -99,11 +107,24 @@ class Run {
     this.#originMs = clock.now()
     this.#startedAt = new Date(clock.wallTimeMs()).toISOString()
     this.#seed = experiment.seed ?? randomInt(2 ** 31)
-    this.#watch = new AbortWatch(experiment.safety.abortWhen, (reason) => this.#end({ outcome: 'aborted', reason }))
+    this.#watch = new AbortWatch(experiment.safety.abortWhen, (reason) => this.#breached(reason))
+    const { title, environment } = experiment
+    this.#notifier = new Notifier({
+      webhooks: [...experiment.notify, ...(options.notify ?? [])],
+      run: { title, id: this.#id, environment },
+      wallTimeMs: () => clock.wallTimeMs(),
+      onRecord: (record) => this.#tell({ kind: 'notification', record }),
+    })
     this.#probing = new Probing(experiment.steadyStates, {
       clock,
       originMs: this.#originMs,
       onAttempt: (attempt) => this.#attempted(attempt),
+    })
+    this.#metrics = new MetricMonitor(experiment.metrics, {
+      clock,
+      originMs: this.#originMs,
+      phase: () => this.#phase?.name ?? 'preparation',
+      onSample: (sample) => this.#measured(sample),
     })
   }
 
@@ -126,22 +147,29 @@ class Run {
       this.#clock.clearTimer(limit)
       signal?.removeEventListener('abort', interrupt)
       monitor.stop()
-      await this.#probing.close()
+      await Promise.all([this.#probing.close(), this.#metrics.stop()])
     }
     const left = await this.#revert()
-    return { journal: this.#journal(left), errors: this.#errors }
+    await this.#steps?.completed()
+    const { cutShort = [] } = this.#steps ?? {}
+    // What did not act as long as it should have tells nothing of how it is borne.
+    if (cutShort.length > 0) this.#stop ??= { outcome: 'error', reason: cutShort.join('; ') }
+    const journal = this.#journal(left)
+    this.#tell({ kind: 'finished', atMs: journal.durationMs, journal })
+    const notifications = await this.#notifier.settle(signal?.aborted === true)
+    return { journal: { ...journal, ...(notifications.length > 0 && { notifications }) }, errors: this.#errors }
   }
 
   // ---- phases ----------------------------------------------------------------------------------------------------
 
   async #runPhases(): Promise<void> {
-    const { preparation, baseline, stress, failure, recovery, validation } = this.#experiment
+    const { preparation, baseline, stress, failure } = this.#experiment
     const { signal } = this.#abort
     this.#enter('preparation', preparation.atMostMs)
     const steps = await this.#prepare()
     this.#enter('baseline', baseline.forMs)
     await waitFor(this.#clock, baseline.forMs, signal)
-    this.#checkBaseline()
+    this.#refuse(refusedBaseline(this.#experiment, this.#recorder))
     if (stress) {
       this.#enter('stress', stress.forMs)
       await steps.run([stress.step], 'stress', signal)
@@ -149,24 +177,36 @@ class Run {
     this.#enter('failure', failure.forMs)
     await steps.run(failure.steps, 'failure', signal)
     await waitFor(this.#clock, this.#failureMs() + failure.forMs - this.#now(), signal)
+    // What stays is nothing to recover from, and all can't be well.
+    if (this.#kept().length === 0) await this.#recoverAndValidate(steps)
+    this.#enter('analysis', 0)
+    await this.#probing.finish()
+  }
+
+  async #recoverAndValidate(steps: Steps): Promise<void> {
+    const { recovery, validation } = this.#experiment
+    const { signal } = this.#abort
     const removedMs = lastUndoneMs(steps.records) ?? this.#now()
     this.#removedMs = removedMs
     this.#enter('recovery', recovery.atMostMs)
-    await this.#recover(removedMs)
+    await waitForRecovery({ ...this.#shared(), ...this.#parts(), listeners: this.#listeners }, removedMs, signal)
     this.#enter('validation', validation.steps.includes('performance_baseline_check') ? validation.forMs : 0)
-    const { clock, ...parts } = { ...this.#shared(), experiment: this.#experiment, recorder: this.#recorder }
+    const { clock, ...parts } = { ...this.#shared(), ...this.#parts() }
     const onStep = (step: StepRecord): void => {
       this.#checks.push(step)
       this.#tell({ kind: 'step', step })
     }
     this.#verdicts.push(...(await validate({ ...parts, clock, probing: this.#probing, onStep }, signal)))
-    this.#enter('analysis', 0)
-    await this.#probing.finish()
+  }
+
+  /** What was left as it is. */
+  #kept(): readonly StepRecord[] {
+    return this.#steps?.records.filter(({ keptUntilMs }) => keptUntilMs !== undefined) ?? []
   }
 
   async #prepare(): Promise<Steps> {
     const { signal } = this.#abort
-    const { preparation, safety } = this.#experiment
+    const { preparation, failure, safety } = this.#experiment
     const holding = await this.#target.hold((error) => this.#end({ outcome: 'error', reason: error.message }))
     this.#holding = holding
     if (signal.aborted) await holding.release()
@@ -177,72 +217,21 @@ class Run {
       target: this.#target,
       holding,
       radius: new BlastRadius(safety),
+      keep: safety.keepForMs === undefined ? undefined : { fromMs: failure.forMs, forMs: safety.keepForMs },
       onStep: (step) => this.#tell({ kind: 'step', step: { ...step } }),
     })
     const complaints = await this.#probing.untilGood(preparation.atMostMs, signal)
     signal.throwIfAborted()
-    this.#refuse(complaints, (reason) => `a probe that is good before anything acts, got ${reason}`)
+    const leftMs = preparation.atMostMs - (this.#now() - (this.#phase?.fromMs ?? 0))
+    const unknown = await this.#metrics.untilKnown(leftMs, signal)
+    this.#refuse([...refusedProbes(this.#experiment, complaints), ...refusedMetrics(this.#experiment, unknown)])
     return this.#steps
   }
 
-  /** What is not steady before anything acts tells nothing afterwards. */
-  #checkBaseline(): void {
-    const { availability } = this.#experiment.slo
-    const complaints = this.#experiment.steadyStates.flatMap((state): Complaint[] => {
-      const { attempts, good } = this.#recorder.figures({ probes: [state.name], phases: ['baseline'] })
-      if (attempts === 0 || good / attempts >= availability) return []
-      return [{ state, reason: `${good} of ${attempts} good in the baseline` }]
-    })
-    this.#refuse(
-      complaints,
-      (reason) => `a steady state, with at least ${formatShare(availability)} good, got ${reason}`,
-    )
-  }
-
-  #refuse(complaints: readonly Complaint[], describe: (reason: string) => string): void {
-    if (complaints.length === 0) return
-    for (const { state, reason } of complaints) {
-      const field = `steadyState.${this.#experiment.steadyStates.indexOf(state)}`
-      const expected = describe(reason)
-      const message = `${field} (${state.name}): expected ${expected}`
-      this.#errors.push(new FaultlineError('invalid_value', message, { field, expected }))
-    }
-    throw new Error(this.#errors.map(({ message }) => message).join('; '))
-  }
-
-  /** Until all probes are good again and as fast as before, or until it has taken as long as it may. */
-  async #recover(removedMs: number): Promise<void> {
-    const { atMostMs, consecutive } = this.#experiment.recovery
-    const since = new Map(
-      watched(this.#experiment)
-        .filter(({ phases }) => phases.includes('recovery'))
-        .map(({ name }) => {
-          const baseline = this.#recorder.attempts({ probes: [name], phases: ['baseline'] })
-          const attempts = this.#recorder
-            .attempts({ probes: [name] })
-            .filter(({ intendedMs }) => intendedMs >= removedMs)
-          return [name, { bandMs: baselineBand(baseline, consecutive), attempts }]
-        }),
-    )
-    const isRecovered = (): boolean =>
-      [...since.values()].every(({ bandMs, attempts }) => {
-        const inOrder = attempts.toSorted((a, b) => a.intendedMs - b.intendedMs)
-        return findRecovery(inOrder, removedMs, bandMs, consecutive).stableMs !== null
-      })
-    if (isRecovered()) return
-    const recovered = new AbortController()
-    const listener = (attempt: Attempt): void => {
-      since.get(attempt.probe)?.attempts.push(attempt)
-      if (isRecovered()) recovered.abort()
-    }
-    this.#listeners.add(listener)
-    try {
-      await waitFor(this.#clock, atMostMs, AbortSignal.any([recovered.signal, this.#abort.signal]))
-    } catch (error) {
-      if (!recovered.signal.aborted) throw error
-    } finally {
-      this.#listeners.delete(listener)
-    }
+  /** @throws if there are any */
+  #refuse(errors: readonly FaultlineError[]): void {
+    this.#errors.push(...errors)
+    if (errors.length > 0) throw new Error(errors.map(({ message }) => message).join('; '))
   }
 
   #enter(name: PhaseName, expectedMs: number): void {
@@ -270,6 +259,11 @@ class Run {
     void this.#revert()
   }
 
+  #breached(reason: string): void {
+    if (!this.#stop) this.#tell({ kind: 'breached', atMs: this.#now(), reason })
+    this.#end({ outcome: 'aborted', reason })
+  }
+
   /** @returns what could not be undone */
   #revert(): Promise<readonly Error[]> {
     return (this.#reverted ??= this.#revertOnce())
@@ -282,8 +276,9 @@ class Run {
     const released = await this.#holding?.release().catch((error: unknown) => error as Error)
     let left = await undoing
     if (left.length > 0) left = (await this.#steps?.undoAll()) ?? []
-    this.#removedMs ??= this.#now()
-    this.#tell({ kind: 'reverted', atMs: this.#now() })
+    const kept = this.#kept()
+    if (kept.length === 0) this.#removedMs ??= this.#now()
+    this.#tell({ kind: 'reverted', atMs: this.#now(), kept })
     return left.length > 0 && released ? [...left, released] : left
   }
 
@@ -302,8 +297,14 @@ class Run {
     this.#watch.sampled(sample)
   }
 
+  #measured(sample: MetricSample): void {
+    this.#tell({ kind: 'metric', sample })
+    this.#watch.measured(sample)
+  }
+
   #tell(event: RunEvent): void {
     this.#options.onEvent?.(event)
+    this.#notifier.heard(event)
   }
 
   #now(): number {
@@ -312,6 +313,10 @@ class Run {
 
   #shared(): { readonly clock: Clock; readonly now: () => number } {
     return { clock: this.#clock, now: () => this.#now() }
+  }
+
+  #parts(): { readonly experiment: Experiment; readonly recorder: Recorder } {
+    return { experiment: this.#experiment, recorder: this.#recorder }
   }
 
   // ---- the journal -----------------------------------------------------------------------------------------------
@@ -343,6 +348,7 @@ class Run {
       verdicts,
       injections: this.#steps?.injections ?? {},
       machine: this.#machine,
+      metrics: this.#metrics.records,
     })
   }
 

@@ -11,6 +11,7 @@ import {
   type Holding,
   type KnownProxy,
   type PlannedStressor,
+  type StressorFigures,
 } from './target.ts'
 
 export interface ServerTargetOptions {
@@ -75,8 +76,8 @@ class ServerHolding implements Holding {
     this.#renewal = renewal
   }
 
-  async addFault(...[proxy, spec]: Parameters<Holding['addFault']>): Promise<void> {
-    await called(this.#client.addFault(proxy, { ...spec, lease: this.#lease }))
+  async addFault(...[proxy, { isHeld = true, ...spec }]: Parameters<Holding['addFault']>): Promise<void> {
+    await called(this.#client.addFault(proxy, { ...spec, ...(isHeld && { lease: this.#lease }) }))
   }
 
   async changeFault(...[proxy, name, change]: Parameters<Holding['changeFault']>): Promise<void> {
@@ -92,8 +93,8 @@ class ServerHolding implements Holding {
     return faults.find(({ name }) => name === fault)?.injections
   }
 
-  async addPartition(spec: Parameters<Holding['addPartition']>[0]): Promise<void> {
-    await called(this.#client.addPartition({ ...spec, lease: this.#lease }))
+  async addPartition({ isHeld = true, ...spec }: Parameters<Holding['addPartition']>[0]): Promise<void> {
+    await called(this.#client.addPartition({ ...spec, ...(isHeld && { lease: this.#lease }) }))
   }
 
   async healPartition(name: string): Promise<void> {
@@ -106,6 +107,16 @@ class ServerHolding implements Holding {
 
   async stopStressor(name: string): Promise<void> {
     await isThere(this.#client.stopStressor(name))
+  }
+
+  async stressorFigures(name: string): Promise<StressorFigures | undefined> {
+    try {
+      const { requested, achieved, notes, reason } = await this.#client.stressor(name)
+      return { requested, achieved, notes, reason }
+    } catch (error) {
+      if (isAdminClientError(error) && error.status === 404) return undefined
+      throw error
+    }
   }
 
   async release(): Promise<void> {

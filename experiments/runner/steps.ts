@@ -1,8 +1,9 @@
 // The steps of a run: carries them out at their times, and undoes what acts, one by one or all at once.
 import type { Clock } from '../../proxy/clock.ts'
+import type { Figures, StressorEnd } from '../../resource-stressors/index.ts'
 import type { Step } from '../file/experiment.ts'
 import type { PhaseName, StepRecord } from '../model.ts'
-import { actingOf, type Acting } from './acting.ts'
+import { actingOf, timeToLiveMs, type Acting } from './acting.ts'
 import type { BlastRadius } from './blast-radius.ts'
 import type { ExperimentTarget, Holding } from './target.ts'
 import { waitFor, waitUntil } from './waiting.ts'
@@ -20,12 +21,25 @@ const NOT_UNDONE = 'not undone'
 /** Counting how often faults have acted must not hold their end up. */
 const COUNT_DEADLINE_MS = 200
 
+/** What stressors reached is asked when they are gone: it holds up nothing but the journal. */
+const FIGURES_DEADLINE_MS = 2000
+
+/** Ends of stressors that are not those of their steps. */
+const unwanted: Readonly<Partial<Record<StressorEnd, string>>> = {
+  floor: 'the machine had less left than has to stay free',
+  died: 'its process has ended',
+  reset: 'everything was put back',
+  stop: 'by the emergency stop',
+}
+
 export interface StepsOptions {
   /** Begins the names of all that acts. */
   readonly prefix: string
   readonly target: ExperimentTarget
   readonly holding: Holding
   readonly radius: BlastRadius
+  /** Leaves faults and partitions that act at this time of their phase, or when all is undone, for so long at most. */
+  readonly keep?: { readonly fromMs: number; readonly forMs: number } | undefined
   readonly clock: Clock
   /** Milliseconds since the run's begin. */
   readonly now: () => number
@@ -39,11 +53,16 @@ interface Mutable {
   kind: StepRecord['kind']
   appliedMs: number
   undoneMs?: number
+  requested?: Figures
+  achieved?: Figures
+  keptUntilMs?: number
+  notes?: readonly string[]
   error?: string
 }
 
 /** A step that may have begun to act. */
 interface Active {
+  readonly step: Step
   readonly record: Mutable
   readonly acting: Acting
   readonly begun: Promise<unknown>
@@ -55,6 +74,8 @@ export class Steps {
   readonly #active = new Set<Active>()
   readonly #records: Mutable[] = []
   readonly #injections: Record<string, number> = {}
+  readonly #asking: Promise<void>[] = []
+  readonly #cutShort: string[] = []
   #count = 0
   /** Nothing may begin any more. */
   #isOver = false
@@ -100,20 +121,37 @@ export class Steps {
     const rampEndMs = beginMs + step.fromMs + step.rampMs
     if (grow) await this.#grow(active, grow, rampEndMs - step.rampMs, step.rampMs, signal)
     await waitUntil(clock, beginMs + step.untilMs, signal)
-    await this.#undo(active)
+    if (this.#mayStay(active) && step.untilMs >= (this.#options.keep?.fromMs ?? Infinity)) await this.#leave(active)
+    else await this.#undo(active)
+  }
+
+  #mayStay({ step, record }: Active): boolean {
+    const { kind } = step.action
+    return this.#options.keep !== undefined && record.error === undefined && (kind === 'fault' || kind === 'partition')
+  }
+
+  /** It acts on, and this has nothing more to do with it. */
+  async #leave(active: Active): Promise<void> {
+    const { step, record, begun } = active
+    await begun.catch(() => undefined)
+    if (record.error !== undefined) return this.#undo(active)
+    await this.#countInjections(active)
+    record.keptUntilMs = record.appliedMs + timeToLiveMs(step, this.#options.keep?.forMs)
+    this.#active.delete(active)
+    this.#options.onStep(record)
   }
 
   /** Registers what undoes it, and only then lets it act. */
   async #begin(step: Step, phase: PhaseName, signal: AbortSignal): Promise<Active> {
-    const { prefix, target, holding, radius, clock, now, onStep } = this.#options
+    const { prefix, target, holding, radius, clock, now, onStep, keep } = this.#options
     if (step.action.kind === 'fault' || step.action.kind === 'partition') radius.touch(step, await target.proxies())
     signal.throwIfAborted()
     if (this.#isOver) throw new Error('the run is over')
-    const acting = actingOf(step, `${prefix}-${++this.#count}`, holding, clock)
+    const acting = actingOf(step, `${prefix}-${++this.#count}`, { holding, clock, keepForMs: keep?.forMs })
     const record: Mutable = { phase, name: step.name, kind: step.action.kind, appliedMs: now() }
     this.#records.push(record)
     const begun = acting.begin()
-    const active: Active = { record, acting, begun }
+    const active: Active = { step, record, acting, begun }
     this.#active.add(active)
     try {
       await begun
@@ -175,6 +213,23 @@ export class Steps {
     record.undoneMs = this.#options.now()
     if (record.error?.startsWith(NOT_UNDONE) === true) delete record.error
     this.#active.delete(active)
+    this.#asking.push(this.#askFigures(active))
+    this.#options.onStep(record)
+  }
+
+  async #askFigures({ acting, record }: Active): Promise<void> {
+    if (!acting.figures) return
+    const answered = new AbortController()
+    const deadline = waitFor(this.#options.clock, FIGURES_DEADLINE_MS, answered.signal).catch(() => undefined)
+    const figures = await Promise.race([acting.figures().catch(() => undefined), deadline])
+    answered.abort() // or the timer would keep the process
+    if (!figures) return
+    const { requested, achieved, notes, reason } = figures
+    Object.assign(record, { requested, achieved, ...(notes.length > 0 && { notes }) })
+    const why = reason === null ? undefined : unwanted[reason]
+    if (why === undefined || record.error !== undefined) return
+    record.error = `it ended before its time: ${why}`
+    this.#cutShort.push(`${record.name}: ${record.error}`)
     this.#options.onStep(record)
   }
 
@@ -187,6 +242,16 @@ export class Steps {
     }
   }
 
+  /** Steps that acted for less than their time, though nobody here has undone them, as sentences. */
+  get cutShort(): readonly string[] {
+    return this.#cutShort
+  }
+
+  /** Resolves when {@link records} and {@link cutShort} have all that can be known of what has ended. */
+  async completed(): Promise<void> {
+    await Promise.all(this.#asking)
+  }
+
   /**
    * Undoes all that acts, at once, and lets nothing begin any more.
    *
@@ -194,7 +259,9 @@ export class Steps {
    */
   async undoAll(): Promise<readonly Error[]> {
     this.#isOver = true
-    const results = await Promise.allSettled([...this.#active].map((active) => this.#undo(active)))
+    const results = await Promise.allSettled(
+      [...this.#active].map((active) => (this.#mayStay(active) ? this.#leave(active) : this.#undo(active))),
+    )
     return results.flatMap((result) => (result.status === 'rejected' ? [result.reason as Error] : []))
   }
 }

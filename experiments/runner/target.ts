@@ -2,7 +2,7 @@
 // so that it ends soon after this process has.
 import type { FaultChange, FaultSpec, ProtocolName } from '../../proxy/index.ts'
 import type { PartitionSpec } from '../../proxy/partition.ts'
-import type { Figures, StressorSpec } from '../../resource-stressors/index.ts'
+import type { Figures, StressorEnd, StressorSpec } from '../../resource-stressors/index.ts'
 
 /** A proxy as far as an experiment needs to know it. */
 export interface KnownProxy {
@@ -18,6 +18,16 @@ export interface PlannedStressor {
   readonly requested: Figures
   /** E.g. that a number was capped, as sentences. */
   readonly notes: readonly string[]
+}
+
+/** What a stressor was to reach in the end, and what it has, by its last report. */
+export interface StressorFigures {
+  readonly requested: Figures
+  readonly achieved: Figures
+  /** What should be known of these, e.g. that they were capped, as sentences. */
+  readonly notes: readonly string[]
+  /** Why it has ended; null: it goes on. */
+  readonly reason: StressorEnd | null
 }
 
 export interface ExperimentTarget {
@@ -37,19 +47,28 @@ export interface ExperimentTarget {
   hold(lost: (error: Error) => void): Promise<Holding>
 }
 
+/** What is not held outlives the experiment: until its own time is over, or somebody ends it. */
+export interface Held {
+  readonly name: string
+  /** Default true. */
+  readonly isHeld?: boolean
+}
+
 /** What an experiment has on a target. Names are unique there. What is to end and is not there any more has ended. */
 export interface Holding {
-  addFault(proxy: string, spec: FaultSpec & { readonly name: string }): Promise<void>
+  addFault(proxy: string, spec: FaultSpec & Held): Promise<void>
   changeFault(proxy: string, name: string, change: FaultChange): Promise<void>
   removeFault(proxy: string, name: string): Promise<void>
   /** How often a fault, or those of a partition, has acted; undefined: it is gone. */
   injections(of: { readonly proxy: string; readonly fault: string }): Promise<number | undefined>
-  addPartition(spec: PartitionSpec & { readonly name: string }): Promise<void>
+  addPartition(spec: PartitionSpec & Held): Promise<void>
   healPartition(name: string): Promise<void>
   /** Resolves when it acts. */
   startStressor(spec: StressorSpec & { readonly name: string }): Promise<void>
   /** Resolves when it is gone. */
   stopStressor(name: string): Promise<void>
+  /** Also of one that has ended; undefined: nobody knows it any more. */
+  stressorFigures(name: string): Promise<StressorFigures | undefined>
   /** Ends all of it at once. Nothing can be added any more. */
   release(): Promise<void>
 }

@@ -13,6 +13,11 @@ const common: Readonly<Record<string, Parameter>> = {
   RECOVERY: { description: 'How long recovery may take.', type: 'duration', default: '30s', maximum: '1h' },
 }
 
+/** In those that have no other limit of it. Its default is that of every environment. */
+const degradation: Readonly<Record<string, Parameter>> = {
+  DEGRADATION: { description: 'How much longer p95 may become.', type: 'duration', default: '500ms' },
+}
+
 /** The proxy that a fault is on. */
 export const proxyParameters: Readonly<Record<string, Parameter>> = {
   PROXY: { description: 'The name of the proxy that the fault is on.' },
@@ -60,10 +65,11 @@ export interface Definition extends Omit<ScenarioDocument['scenario'], 'paramete
 export function defineScenario(definition: Definition): Scenario {
   const { title, description, parameters, steps, expect, settle, slo, ...scenario } = definition
   const isOnProxies = Object.hasOwn(parameters, 'BLAST_RADIUS')
+  const isLimited = slo !== undefined && Object.hasOwn(slo, 'latencyDegradation')
   return Scenario.fromDocument({
     title,
     description,
-    scenario: { ...scenario, parameters: { ...common, ...parameters } },
+    scenario: { ...scenario, parameters: { ...common, ...(!isLimited && degradation), ...parameters } },
     steadyState: [
       {
         name: 'service answers',
@@ -79,7 +85,7 @@ export function defineScenario(definition: Definition): Scenario {
       recovery: { atMost: '${RECOVERY}' },
       validation: { steps: ['service_health_check'] },
     },
-    ...(slo && { slo }),
+    slo: { ...(!isLimited && { latencyDegradation: '${DEGRADATION}' }), ...slo },
     safety: { maxDuration: '4h', ...(isOnProxies && { blastRadius: '${BLAST_RADIUS}' }) },
   })
 }

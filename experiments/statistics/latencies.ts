@@ -2,7 +2,7 @@
 import type { Random } from '../../proxy/random.ts'
 import type { Attempt, Verdict } from '../model.ts'
 import { estimateDifference, estimateQuantile, minimalValues, type Estimate } from './bootstrap.ts'
-import { duration, judge, percent } from './verdict.ts'
+import { duration, judge, percent, verdict } from './verdict.ts'
 
 interface LatencySettings {
   /** Default: 0.95. */
@@ -32,7 +32,8 @@ export function judgeLatency({ slo, attempts, quantile = 0.95, thresholdMs, rand
   const found = estimateQuantile(series.latencies, { quantile, random, blockLength: series.blockLength })
   const name = nameOf(quantile)
   const seen = found ? `the ${name} of ${series.n} attempts was ${duration(found.measured)}` : 'no attempt started'
-  return conclude(slo, found, [series], thresholdMs, seen, name)
+  const finding = { slo, found, series: [series], quantile, thresholdMs, seen }
+  return failHidden(finding) ?? conclude(finding)
 }
 
 /** Whether a percentile of all attempts that started has become longer by at most the threshold. */
@@ -41,12 +42,14 @@ export function judgeDegradation(options: DegradationOptions): Verdict {
   const [first, second] = [new Series(before, quantile), new Series(during, quantile)]
   const blockLength = Math.max(first.blockLength, second.blockLength)
   const found = estimateDifference(first.latencies, second.latencies, { quantile, random, blockLength })
-  const name = nameOf(quantile)
   const change = found && `${duration(Math.abs(found.measured))} ${found.measured < 0 ? 'shorter' : 'longer'}`
   const seen = found
-    ? `the ${name} was ${change} over ${second.n} attempts than over ${first.n} before`
+    ? `the ${nameOf(quantile)} was ${change} over ${second.n} attempts than over ${first.n} before`
     : 'no attempt started before or during the failure'
-  return conclude(slo, found, [first, second], thresholdMs, seen, name)
+  const finding = { slo, found, series: [first, second], quantile, thresholdMs, seen }
+  // Those that are missing before would have made the difference smaller.
+  const failed = isHidden(first, quantile) ? undefined : failHidden(finding)
+  return failed ?? conclude(finding)
 }
 
 /** Attempts as what the bootstrap takes. */
@@ -74,18 +77,34 @@ class Series {
   }
 }
 
-function conclude(
-  slo: string,
-  found: Estimate | null,
-  series: readonly Series[],
-  thresholdMs: number,
-  seen: string,
-  name: string,
-): Verdict {
-  const quantile = Number(name.slice(1)) / 100
-  const dropped = Math.max(...series.map(({ droppedShare }) => droppedShare))
-  // Dropped ones would have been among the slowest: with too many of them, nobody knows where the percentile is.
-  const isKnown = dropped <= 1 - quantile
+/** What is known of a percentile, or of a difference of two. */
+interface Finding {
+  readonly slo: string
+  readonly found: Estimate | null
+  readonly series: readonly Series[]
+  readonly quantile: number
+  readonly thresholdMs: number
+  readonly seen: string
+}
+
+/** Dropped ones would have been among the slowest: with too many of them, nobody knows where the percentile is. */
+function isHidden({ droppedShare }: Series, quantile: number): boolean {
+  return droppedShare > 1 - quantile
+}
+
+/** Fails what is too long even without the dropped ones that hide how long it is. */
+function failHidden({ slo, found, series, quantile, thresholdMs, seen }: Finding): Verdict | undefined {
+  if (!found?.interval || !series.some((each) => isHidden(each, quantile))) return undefined
+  const [lowMs] = found.interval
+  if (lowMs <= thresholdMs) return undefined
+  const least = `with 95 % confidence at least ${duration(lowMs)}`
+  const dropped = `${percent(mostDropped(series))} of the attempts were dropped, which would have been among the slowest`
+  const why = `${seen}, ${least}, and ${dropped}; at most ${duration(thresholdMs)} is allowed`
+  return verdict('fail', { slo, measured: found.measured, threshold: thresholdMs, n: attemptsIn(series), why })
+}
+
+function conclude({ slo, found, series, quantile, thresholdMs, seen }: Finding): Verdict {
+  const isKnown = !series.some((each) => isHidden(each, quantile))
   const interval = isKnown ? (found?.interval ?? null) : null
   const bounds = interval ? ` (95 % interval ${duration(interval[0])} to ${duration(interval[1])})` : ''
   return judge({
@@ -93,17 +112,25 @@ function conclude(
     measured: isKnown ? (found?.measured ?? null) : null,
     threshold: thresholdMs,
     interval,
-    n: series.reduce((sum, { n }) => sum + n, 0),
+    n: attemptsIn(series),
     allowed: 'at most',
     seen: seen + bounds,
     thresholdText: duration(thresholdMs),
-    doubt: doubtOf(isKnown, dropped, quantile, series),
+    doubt: doubtOf(isKnown, quantile, series),
   })
 }
 
-function doubtOf(isKnown: boolean, dropped: number, quantile: number, series: readonly Series[]): string {
+function mostDropped(series: readonly Series[]): number {
+  return Math.max(...series.map(({ droppedShare }) => droppedShare))
+}
+
+function attemptsIn(series: readonly Series[]): number {
+  return series.reduce((sum, { n }) => sum + n, 0)
+}
+
+function doubtOf(isKnown: boolean, quantile: number, series: readonly Series[]): string {
   if (!isKnown)
-    return `${percent(dropped)} of the attempts were dropped: where its ${nameOf(quantile)} is can't be known`
+    return `${percent(mostDropped(series))} of the attempts were dropped: where its ${nameOf(quantile)} is can't be known`
   if (series.some(({ isTooShort }) => isTooShort)) {
     return `it takes at least ${minimalValues(quantile)} attempts to say anything of a ${nameOf(quantile)}`
   }

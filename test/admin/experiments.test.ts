@@ -235,6 +235,24 @@ describe('guards', () => {
     await open.close()
   })
 
+  test('webhooks are told nothing, unless the server is told that they may be', async () => {
+    const body = file({ more: 'notify: [{ url: "http://127.0.0.1:1" }]' })
+    const answer = await call('POST', '/v1/experiments', body)
+    expect([answer.status, answer.body.field]).toEqual([400, 'notify.0'])
+    expect(answer.body.detail).toContain('--experiment-webhooks')
+
+    const open = await startAdminServer({ port: 0, experimentWebhooks: true })
+    const headers = { 'content-type': 'application/json' }
+    const taken = await send(open.url, {
+      method: 'POST',
+      path: '/v1/experiments',
+      headers,
+      body: JSON.stringify(body),
+    })
+    expect(taken.status).toBe(201)
+    await open.close()
+  })
+
   test('production wants the approval of a second token', async () => {
     const id = await created(file({ more: 'environment: production' }))
     const start = () => call('POST', `/v1/experiments/${id}/start`)

@@ -8,7 +8,7 @@ import { readState } from '../../admin/state/state-file.ts'
 import { Random } from '../../proxy/random.ts'
 import { LongRunning, ROOT } from '../cli/support.ts'
 
-const TRIES = process.env['FAULTLINE_LONG'] ? 200 : 20
+const TRIES = process.env['FAULTLINE_LONG'] ? 200 : 8
 /** As many at a time as leave each a share of two cores. */
 const AT_ONCE = 4
 /** A save takes some 5 ms, so that most kills hit one in the middle. Writing straight to the file fails within a few tries. */

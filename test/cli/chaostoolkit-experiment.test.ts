@@ -110,6 +110,7 @@ describe('an experiment of Chaos Toolkit', () => {
   test.each([
     [['--target', 'http://a'], "--target: expected an experiment of Faultline's own format"],
     [['--yes-i-mean-production'], '--yes-i-mean-production: expected'],
+    [['--scale-time', '0.5'], "--scale-time: expected an experiment of Faultline's own format"],
     [['--environment', 'production'], '--environment: expected'],
     [['--set', 'A=b'], '--set: expected'],
   ])('%j has no meaning for it', async (flags, message) => {

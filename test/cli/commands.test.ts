@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { AdminClient } from '../../admin/client.ts'
 import { startAdminServer, type AdminServer } from '../../admin/index.ts'
-import { faultline, MAIN, shell, type Ended } from './support.ts'
+import { faultline, inProcess, MAIN, shell, type Ended } from './support.ts'
 
 let server: AdminServer
 let client: AdminClient
@@ -20,7 +20,7 @@ beforeEach(async () => {
 })
 
 function run(...args: string[]): Promise<Ended> {
-  return faultline(args, { FAULTLINE_URL: server.url })
+  return inProcess(args, { FAULTLINE_URL: server.url })
 }
 
 /** What a command that must succeed printed. */
@@ -209,7 +209,7 @@ describe('toxic add', () => {
 
   test("takes the flags of Toxiproxy's CLI, also before the command", async () => {
     await createRedis()
-    const { code } = await faultline([
+    const { code } = await inProcess([
       '--host',
       server.url,
       'toxic',
@@ -311,7 +311,7 @@ describe('the server', () => {
   ])('is found by %s', async (_name, commandLine) => {
     await createRedis()
     const [args, env] = commandLine(server.url)
-    const { code, stdout } = await faultline(args, env)
+    const { code, stdout } = await inProcess(args, env)
     expect(code).toBe(0)
     expect(stdout).toContain('redis')
   })

@@ -57,7 +57,8 @@ const abort = 'type: http_abort, attributes: { status: 503 }'
 describe('faultline run', () => {
   test('shows phases, steps and verdicts, and fails with 1 if an SLO is not kept', async () => {
     const path = await file('violated.yaml', abort)
-    const { code, stdout, stderr } = await run('run', path, '--output', join(folder, 'results'))
+    const args = ['--output', join(folder, 'results'), '--notify', 'http://127.0.0.1:1/hook']
+    const { code, stdout, stderr } = await run('run', path, ...args)
     expect(code).toBe(1)
     expect(stderr).toMatch(/^ +0\.\d s {2}preparation, 1s\n +\d\.\d s {2}baseline, 300ms\n/)
     expect(stderr).toMatch(/fault http_abort on shop: begun\n[^]*fault http_abort on shop: undone\n/)
@@ -66,6 +67,11 @@ describe('faultline run', () => {
     expect(await readdir(join(folder, 'results'))).toEqual(expect.arrayContaining(['results.json', 'report.html']))
     const journal = JSON.parse(await readFile(join(folder, 'results/results.json'), 'utf8'))
     expect(journal).toMatchObject({ title: 'Shop survives', outcome: 'violated' })
+    expect(stderr).toContain('warning: http://127.0.0.1:1 was not told of finished: ECONNREFUSED\n')
+    expect(journal.notifications).toMatchObject([
+      { event: 'started', attempts: 2, error: 'ECONNREFUSED' },
+      { event: 'finished' },
+    ])
     expect([...server.network.leases]).toEqual([])
   })
 

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { faultline, LongRunning, parseLog, serve, type LogLine, type Serving } from './support.ts'
+import { faultline, inProcess, LongRunning, parseLog, serve, type LogLine, type Serving } from './support.ts'
 
 let folder: string
 beforeAll(async () => {
@@ -84,7 +84,7 @@ describe.concurrent('the configuration file', () => {
   test('that is wrong is a usage error, which says where to see the rest', async () => {
     const path = newPath('yaml')
     await writeFile(path, 'sed: 1\nproxis: 2\n')
-    const { code, stdout, stderr } = await faultline(['serve', '--port', '0', '--config', path])
+    const { code, stdout, stderr } = await inProcess(['serve', '--port', '0', '--config', path])
     expect(stderr).toContain(`--config: ${path}:1:1: sed: unknown field (did you mean "seed"?)`)
     expect(stderr).toContain(`; and 1 more, which "faultline validate ${path}" shows`)
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
@@ -92,35 +92,40 @@ describe.concurrent('the configuration file', () => {
 })
 
 describe.concurrent('the state file', () => {
-  test('brings back what the API has done, however the server has ended', async ({ expect: poll }) => {
-    const [path, state] = [newPath('yaml'), newPath('json')]
-    await writeFile(path, config(5))
-    const args = ['--config', path, '--state', state]
-    {
+  // Three servers, one after the other.
+  test(
+    'brings back what the API has done, however the server has ended',
+    { timeout: 60_000 },
+    async ({ expect: poll }) => {
+      const [path, state] = [newPath('yaml'), newPath('json')]
+      await writeFile(path, config(5))
+      const args = ['--config', path, '--state', state]
+      {
+        await using server = await serve(args)
+        await addToxic(server, 'a', { name: 'slow', type: 'latency', attributes: { latency: 9 } })
+        await server.process.stop('SIGTERM')
+      }
+      // Edited while nobody was looking.
+      await writeFile(path, config(6))
+      {
+        await using server = await serve(args)
+        await addToxic(server, 'a', { name: 'more', type: 'noop' })
+        await poll.poll(() => readFile(state, 'utf8')).toContain('"more"')
+        await server.process.stop('SIGKILL')
+      }
       await using server = await serve(args)
-      await addToxic(server, 'a', { name: 'slow', type: 'latency', attributes: { latency: 9 } })
-      await server.process.stop('SIGTERM')
-    }
-    // Edited while nobody was looking.
-    await writeFile(path, config(6))
-    {
-      await using server = await serve(args)
-      await addToxic(server, 'a', { name: 'more', type: 'noop' })
-      await poll.poll(() => readFile(state, 'utf8')).toContain('"more"')
-      await server.process.stop('SIGKILL')
-    }
-    await using server = await serve(args)
-    expect(await faultsOf(server, 'a')).toEqual([
-      ['latency_downstream', { latency: 6, jitter: 0 }],
-      ['slow', { latency: 9, jitter: 0 }],
-      ['more', {}],
-    ])
-  })
+      expect(await faultsOf(server, 'a')).toEqual([
+        ['latency_downstream', { latency: 6, jitter: 0 }],
+        ['slow', { latency: 9, jitter: 0 }],
+        ['more', {}],
+      ])
+    },
+  )
 
   test('that can not be read is a usage error: nothing starts without it', async () => {
     const state = newPath('json')
     await writeFile(state, '{"version": 1')
-    const { code, stdout, stderr } = await faultline(['serve', '--port', '0', '--state', state])
+    const { code, stdout, stderr } = await inProcess(['serve', '--port', '0', '--state', state])
     expect(stderr).toContain(`--state: state: ${state}: expected what --state has written`)
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
   })

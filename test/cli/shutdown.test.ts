@@ -98,9 +98,17 @@ describe('a close that takes long', () => {
   })
 })
 
+/** A port that somebody listens on. */
+async function taken(): Promise<{ readonly port: number } & AsyncDisposable> {
+  const server = net.createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as net.AddressInfo
+  return { port, [Symbol.asyncDispose]: async () => void server.close() }
+}
+
 describe('a port that is in use', () => {
   test('for the API fails with exit code 1 and says which', async () => {
-    await using first = await serve()
+    await using first = await taken()
     const { code, stdout, stderr } = await faultline(['serve', '-port', String(first.port)])
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
     expect(stderr).toMatch(
@@ -109,7 +117,7 @@ describe('a port that is in use', () => {
   })
 
   test('for a proxy of the configuration fails with exit code 1 and says which', async () => {
-    await using first = await serve()
+    await using first = await taken()
     const folder = await mkdtemp(join(tmpdir(), 'faultline-cli-'))
     const config = join(folder, 'config.json')
     await writeFile(config, JSON.stringify([{ name: 'p', listen: `127.0.0.1:${first.port}`, upstream: 'x:1' }]))
@@ -121,14 +129,14 @@ describe('a port that is in use', () => {
   })
 
   test('for the demo fails with exit code 1 and says how to choose another', async () => {
-    await using first = await serve()
-    const taken = String(first.port)
-    const api = await faultline(['demo', '--port', taken, '--proxy-port', '0'])
+    await using first = await taken()
+    const port = String(first.port)
+    const api = await faultline(['demo', '--port', port, '--proxy-port', '0'])
     expect(api).toMatchObject({ code: 1, stdout: '' })
-    expect(api.stderr).toContain(`127.0.0.1:${taken}: the port is in use; choose another port with --port`)
-    const proxy = await faultline(['demo', '--port', '0', '--proxy-port', taken])
+    expect(api.stderr).toContain(`127.0.0.1:${port}: the port is in use; choose another port with --port`)
+    const proxy = await faultline(['demo', '--port', '0', '--proxy-port', port])
     expect(proxy).toMatchObject({ code: 1, stdout: '' })
-    expect(proxy.stderr).toMatch(new RegExp(`--proxy-port chooses: .*127.0.0.1:${taken}.* in use`))
+    expect(proxy.stderr).toMatch(new RegExp(`--proxy-port chooses: .*127.0.0.1:${port}.* in use`))
   })
 
   test('an address that is not of this machine fails with exit code 1', async () => {

@@ -9,7 +9,7 @@ import { Output } from '../../cli/output.ts'
 import { picture, type Watched } from '../../cli/watch/picture.ts'
 import { Rates } from '../../cli/watch/rates.ts'
 import { cut } from '../../cli/watch/screen.ts'
-import { faultline, LongRunning, MAIN } from './support.ts'
+import { inProcess, LongRunning, MAIN } from './support.ts'
 
 let server: AdminServer
 let redis: FaultProxy
@@ -58,7 +58,7 @@ describe('not on a terminal', () => {
 
   test('--count ends it after so many', async () => {
     redis.addFault({ type: 'noop' })
-    const { code, stdout } = await faultline(['watch', '--json', '--since', '0', '--count', '2'], {
+    const { code, stdout } = await inProcess(['watch', '--json', '--since', '0', '--count', '2'], {
       FAULTLINE_URL: server.url,
     })
     expect(code).toBe(0)
@@ -87,7 +87,7 @@ describe('not on a terminal', () => {
     [['--types', 'nonsense'], 2, 'types: unknown type "nonsense"'],
     [['--host', 'http://127.0.0.1:1'], 1, 'cannot reach http://127.0.0.1:1: ECONNREFUSED'],
   ] as const)('%j ends it at once', async (args, exitCode, message) => {
-    const { code, stderr } = await faultline(['watch', ...args], { FAULTLINE_URL: server.url })
+    const { code, stderr } = await inProcess(['watch', ...args], { FAULTLINE_URL: server.url })
     expect(stderr).toContain(message)
     expect(code).toBe(exitCode)
   })

@@ -11,7 +11,7 @@ import { picture } from '../../cli/watch/picture.ts'
 import { cut } from '../../cli/watch/screen.ts'
 import { Rates } from '../../cli/watch/rates.ts'
 import { ROOT } from '../cli/support.ts'
-import { anchorsOf, linksIn, readSections, sectionOf, stepsOf, tableRows } from '../support/docs-markdown.ts'
+import { readSections, sectionOf, stepsOf, tableRows } from '../support/docs-markdown.ts'
 import { GuideRun, hasCurl, wanted } from '../support/docs-run.ts'
 
 const API = 8474
@@ -76,10 +76,4 @@ test('it tells how every shell is set up, and every level of the log', () => {
   const text = readFileSync(guide, 'utf8').replaceAll('\\|', '|')
   for (const shell of shells) expect(text).toContain(setUp[shell])
   for (const level of logLevels) expect(sectionOf('Logs', sections).prose).toContain(`\`${level}\``)
-})
-
-test('its links lead to sections that there are', () => {
-  const links = linksIn(readFileSync(guide, 'utf8'))
-  expect(links.length).toBeGreaterThan(8)
-  expect(links.filter((anchor) => !anchorsOf(sections).has(anchor))).toEqual([])
 })

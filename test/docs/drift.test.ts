@@ -1,14 +1,16 @@
-// What the guides say of the code must be true of it: dependencies, texts of errors, links, the first five minutes.
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+// What the guides say of the code must be true of it: dependencies, imports, flags, texts of errors, the first five
+// minutes. (What all pages have in common is pages.test.ts.)
+import { readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { request } from 'undici'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startAdminServer } from '../../admin/index.ts'
+import { serve } from '../../cli/commands/serve.ts'
 import { Network } from '../../proxy/index.ts'
 import { faultline, inProcess, ROOT } from '../cli/support.ts'
-import { readSections, sectionOf, stepsOf } from '../support/docs-markdown.ts'
+import { readSections, sectionOf, stepsOf, tableRows } from '../support/docs-markdown.ts'
 import { GuideRun, hasCurl, wanted } from '../support/docs-run.ts'
 import { freePort } from '../support/sockets.ts'
 
@@ -34,19 +36,40 @@ test('docs/dependencies.md has a reason for each dependency, and for no other', 
   expect(packagesIn('For development')).toEqual(Object.keys(manifest.devDependencies).toSorted())
 })
 
-// ---- links ---------------------------------------------------------------------------------------------------------
+// ---- architecture --------------------------------------------------------------------------------------------------
 
-test('links of README.md and of the guides lead to files that there are', () => {
-  const guides = readdirSync(docs(''), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.md'))
-  const files = [join(ROOT, 'README.md'), ...guides.map(docs)]
-  const broken = files.flatMap((file) => {
-    const links = [...readFileSync(file, 'utf8').matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)].map(([, link = '']) => link)
-    const local = links.filter((link) => !/^[a-z]+:/.test(link))
-    return local
-      .filter((link) => !existsSync(join(dirname(file), link)))
-      .map((link) => `${relative(ROOT, file)}: ${link}`)
-  })
-  expect(broken).toEqual([])
+test('docs/architecture.md says which folder imports from which', () => {
+  const rows = tableRows(sectionOf('Folders, and who may import whom', readSections(docs('architecture.md'))))
+  const said = new Map(rows.map(([folder = '', , imported = '']) => [foldersIn(folder)[0] ?? '', foldersIn(imported)]))
+  const found = [...said.keys()].map((folder) => [folder, importedBy(folder, [...said.keys()])] as const)
+  expect([...said].map(([folder, imported]) => [folder, imported.toSorted()])).toEqual(found)
+})
+
+function foldersIn(cell: string): string[] {
+  return [...cell.matchAll(/`([a-z-]+)\/`/g)].map(([, name = '']) => name)
+}
+
+/** The others of these folders that files of one of them import from, be it types only. */
+function importedBy(folder: string, all: readonly string[]): string[] {
+  const found = new Set<string>()
+  for (const name of readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })) {
+    if (!name.endsWith('.ts')) continue
+    const source = readFileSync(join(ROOT, folder, name), 'utf8')
+    for (const [, path = ''] of source.matchAll(/(?:from |import\()'(\.[^']+)'/g)) {
+      const [top = ''] = relative(ROOT, join(ROOT, folder, dirname(name), path)).split('/')
+      if (top !== folder && all.includes(top)) found.add(top)
+    }
+  }
+  return [...found].toSorted()
+}
+
+// ---- security ------------------------------------------------------------------------------------------------------
+
+test('docs/security.md has each flag of the server that lets its API do more than break networks', () => {
+  const flags = Object.keys(serve.flags).filter((name) => name === 'stressors' || name.startsWith('experiment-'))
+  expect(flags).toContain('experiment-programs')
+  const guide = readFileSync(docs('security.md'), 'utf8')
+  expect(flags.filter((name) => !guide.includes(`\`--${name}`))).toEqual([])
 })
 
 // ---- the first five minutes ----------------------------------------------------------------------------------------
@@ -75,6 +98,17 @@ describe.skipIf(!hasCurl())('docs/getting-started.md', () => {
     // Created, added, a list of injections, and 204 for the reset, which says nothing.
     expect(output).toMatch(/"name":"redis".*"name":"latency_downstream".*"injections":\[/s)
     expect(output).not.toMatch(/"error"|problem/)
+  })
+
+  test('README.md has an experiment that can be run with what its calls have made', async () => {
+    const [step] = stepsOf(sectionOf('Experiments', readSections(join(ROOT, 'README.md'))))
+    const words = step!.script.replaceAll('\\\n', '').trim().split(/\s+/)
+    expect(words.slice(0, 3)).toEqual(['npx', 'faultline', 'run'])
+    const { code, stdout, stderr } = await inProcess(words.slice(2), {
+      FAULTLINE_URL: `http://127.0.0.1:${run.port(8474)}`,
+    })
+    expect([code, stderr]).toEqual([0, ''])
+    expect(stdout).toContain('fault latency on redis')
   })
 })
 

@@ -6,7 +6,7 @@ import { http, postgres, sse, startNetwork, udp, websocket } from '../../index.t
 import { streamBuilders } from '../../fixtures/fault-builders.ts'
 import { ROOT } from '../cli/support.ts'
 import { PATIENCE_MS, UserFolder } from '../packaging/support.ts'
-import { anchorsOf, linksIn, readSections, sectionOf, tableRows } from '../support/docs-markdown.ts'
+import { readSections, sectionOf, tableRows } from '../support/docs-markdown.ts'
 import { outputsOf, programOf, scriptOf } from '../support/docs-script.ts'
 import { startServed } from '../support/served.ts'
 import { freePort } from '../support/sockets.ts'
@@ -79,12 +79,6 @@ test('the table of errors has each code', () => {
   const all = [...source.matchAll(/^ {2}\| '(\w+)'/gm)].map(([, code]) => code)
   expect(all.length).toBeGreaterThan(9)
   expect(tableRows(section('When something is wrong')).flatMap(([code = '']) => codes(code))).toEqual(all)
-})
-
-test('its links lead to sections that there are', () => {
-  const links = linksIn(readFileSync(guide, 'utf8'))
-  expect(links.length).toBeGreaterThan(10)
-  expect(links.filter((anchor) => !anchorsOf(sections).has(anchor))).toEqual([])
 })
 
 /** What is between backquotes in a cell. */

@@ -1,5 +1,4 @@
 // docs/http.md: every command in it does what it shows, and its tables are complete.
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { faults } from '../../proxy/faults/registry.ts'
@@ -100,21 +99,8 @@ test('the table of counting has each field, with its default', () => {
   expect(rows).toEqual(['`skip`', '`every`', '`times`', '`probability`', '`key`'])
 })
 
-test('its links lead to sections that there are', () => {
-  const anchors = new Set(sections.map(({ title }) => anchorOf(title)))
-  const links = [...readFileSync(guide, 'utf8').matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor]) => anchor)
-  expect(links.length).toBeGreaterThan(10)
-  expect(links.filter((anchor = '') => !anchors.has(anchor))).toEqual([])
-})
-
 /** Of a cell with a single pattern in JSON. */
 function patternOf(cell: string): Pattern | undefined {
   const json = /^`(["{].*)`$/.exec(cell)?.[1]
   return json === undefined ? undefined : (JSON.parse(json) as Pattern)
-}
-
-/** As GitHub makes it. */
-function anchorOf(title: string): string {
-  const words = title.toLowerCase().replaceAll(/[^\w -]/g, '')
-  return words.replaceAll(' ', '-')
 }

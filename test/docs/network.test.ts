@@ -1,12 +1,11 @@
 // docs/network.md: every command in it does what it shows, and its tables are complete.
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { connectionMatchSchema } from '../../proxy/connection-match.ts'
 import { datagramFaults, faults } from '../../proxy/faults/registry.ts'
 import { ROOT } from '../cli/support.ts'
 import { attributesCell } from '../support/docs-fault-table.ts'
-import { anchorsOf, linksIn, readSections, sectionOf, stepsOf, tableRows } from '../support/docs-markdown.ts'
+import { readSections, sectionOf, stepsOf, tableRows } from '../support/docs-markdown.ts'
 import { GuideRun, hasCurl, wanted, type Outcome } from '../support/docs-run.ts'
 
 const API = 8474
@@ -71,10 +70,4 @@ test('the tables of what chooses connections have each field, and each part of m
   const rows = tableRows(section('Which connections')).map(([field = '']) => field.replaceAll('`', ''))
   const parts = Object.keys(connectionMatchSchema.properties)
   expect(rows).toEqual(['match', 'skip', 'every', 'times', 'probability', ...parts])
-})
-
-test('its links lead to sections that there are', () => {
-  const links = linksIn(readFileSync(guide, 'utf8'))
-  expect(links.length).toBeGreaterThan(10)
-  expect(links.filter((anchor) => !anchorsOf(sections).has(anchor))).toEqual([])
 })

@@ -9,7 +9,7 @@ import { postgresOptions } from '../../proxy/protocols/postgres/options.ts'
 import { statementKinds } from '../../proxy/protocols/postgres/sql.ts'
 import { ROOT } from '../cli/support.ts'
 import { attributesCell } from '../support/docs-fault-table.ts'
-import { anchorsOf, linksIn, readSections, sectionOf, stepsOf, tableRows } from '../support/docs-markdown.ts'
+import { readSections, sectionOf, stepsOf, tableRows } from '../support/docs-markdown.ts'
 import { GuideRun, hasCurl, wanted, type Outcome } from '../support/docs-run.ts'
 import { postgresCertificate, startPostgres, type PostgresServer } from '../support/postgres.ts'
 
@@ -121,14 +121,14 @@ test('the tables of TLS have each mode, and each option with its default', () =>
   const rows = tableRows(section('TLS'))
   const modes = postgresOptions.tls.anyOf.map((mode) => mode.const)
   expect(rows.slice(0, modes.length).flatMap(([mode = '']) => codes(mode))).toEqual(modes)
-  const defaults = Object.entries(postgresOptions).map(([name, option]) => [`\`${name}\``, option.default ?? ''])
+  const ofTls = Object.entries(postgresOptions).filter(([name]) => name.startsWith('tls'))
+  const defaults = ofTls.map(([name, option]) => [`\`${name}\``, option.default ?? ''])
   expect(rows.slice(modes.length).map(([field, byDefault]) => [field, byDefault])).toEqual(defaults)
 })
 
-test('its links lead to sections that there are', () => {
-  const links = linksIn(readFileSync(guide, 'utf8'))
-  expect(links.length).toBeGreaterThan(10)
-  expect(links.filter((anchor) => !anchorsOf(sections).has(anchor))).toEqual([])
+test('the guide has each of its other options', () => {
+  const others = Object.keys(postgresOptions).filter((name) => !name.startsWith('tls'))
+  for (const name of others) expect(readFileSync(guide, 'utf8')).toContain(`\`${name}: `)
 })
 
 /** A pipe of the same machine; seconds only if that has no time for its processes. */

@@ -14,7 +14,7 @@ import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { inProcess, ROOT, serve } from '../cli/support.ts'
 import { readImage } from './dockerfile.ts'
-import { readSections, stepsOf, type Step } from '../support/docs-markdown.ts'
+import { readSections, sectionOf, stepsOf, type Step } from '../support/docs-markdown.ts'
 import { asShown } from '../support/docs-output.ts'
 import { startPostgres } from '../support/postgres.ts'
 
@@ -97,6 +97,16 @@ describe.each([
     expect(all['faultline']).not.toHaveProperty('cap_add')
     for (const { ports = [] } of Object.values(all)) for (const each of ports) expect(each).toMatch(/^127\.0\.0\.1:/)
   })
+})
+
+test("README.md's excerpt is as the Compose Specification has it, and as the example", () => {
+  const [block] = sectionOf('With compose', readSections(join(ROOT, 'README.md'))).blocks
+  const excerpt = parse(block!.text) as { services: Readonly<Record<string, Service>> }
+  check(excerpt)
+  expect(check.errors).toBeNull()
+  const { faultline, app } = excerpt.services
+  expect(services['faultline']).toMatchObject(faultline!)
+  expect(services['app']).toMatchObject(app!)
 })
 
 test('docker-compose: the app reaches Faultline, and this machine its API', () => {

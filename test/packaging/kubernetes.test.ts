@@ -170,6 +170,16 @@ describe.each(manifests)('%s', (_file, manifest) => {
   })
 })
 
+test('the commands of the README name files, deployments and containers that there are', () => {
+  const guide = readFileSync(join(FOLDER, 'README.md'), 'utf8')
+  const named = (pattern: RegExp): string[] => [...guide.matchAll(pattern)].map(([, name = '']) => name)
+  expect(new Set(named(/kubectl apply -f (\S+)/g))).toEqual(new Set(files))
+  const deployments = manifests.map(([, { deployment }]) => deployment.metadata!.name!)
+  expect(new Set(named(/ deploy\/(\S+)/g))).toEqual(new Set(deployments))
+  const containers = containersOf(manifests[1]![1]).map(({ name }) => name)
+  for (const name of named(/--container (\S+)/g)) expect(containers).toContain(name)
+})
+
 test('standalone: the ports are those of the configuration, and the API wants a token', () => {
   const [, manifest] = manifests[0]!
   const faultline = faultlineOf(manifest)

@@ -2,16 +2,16 @@
 // runs itself there.
 import { execFile, execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import type pg from 'pg'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { inProcess, MAIN, parseLog, ROOT } from '../cli/support.ts'
-import { anchorsOf, linksIn, readSections, stepsOf } from '../support/docs-markdown.ts'
+import { readSections, stepsOf } from '../support/docs-markdown.ts'
 import { insideNamespace, nft, runInside, whyNoNamespace } from '../support/network-namespace.ts'
 import { startPostgres, type PostgresServer } from '../support/postgres.ts'
 import { freePort } from '../support/sockets.ts'
@@ -299,7 +299,7 @@ table inet faultline_sidecar {
     }
   })
 
-  test("the guide's configuration is valid, and its links lead somewhere", async () => {
+  test("the guide's configuration is valid", async () => {
     const sections = readSections(GUIDE)
     const blocks = sections.flatMap((section) => section.blocks).filter(({ language }) => language === 'yaml')
     expect(blocks.map(({ note }) => note)).toEqual(['faultline.yaml'])
@@ -308,12 +308,6 @@ table inet faultline_sidecar {
     writeFileSync(file, blocks[0]!.text)
     expect(await inProcess(['validate', file])).toMatchObject({ code: 0 })
     rmSync(folder, { recursive: true })
-
-    const guide = readFileSync(GUIDE, 'utf8')
-    expect(linksIn(guide).filter((anchor) => !anchorsOf(sections).has(anchor))).toEqual([])
-    const files = [...guide.matchAll(/\]\(([^#)]+)\)/g)].map(([, path = '']) => path)
-    expect(files.length).toBeGreaterThan(0)
-    expect(files.filter((path) => !existsSync(join(dirname(GUIDE), path)))).toEqual([])
   })
 
   test.skipIf(process.geteuid?.() !== 0).each([['apply', '--port', '5432:15432', '--uid', '8474'], ['remove']])(

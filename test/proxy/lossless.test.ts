@@ -6,7 +6,7 @@ import type { FaultDirection, FaultSpec } from '../../proxy/index.ts'
 import { startProxied, type Proxied } from '../support/proxied.ts'
 
 /** Runs of the property. Each opens a real connection through a real proxy. */
-const RUNS = process.env['FAULTLINE_LONG'] ? 20_000 : 2_000
+const RUNS = process.env['FAULTLINE_LONG'] ? 20_000 : 1_200
 /** fast-check runs one after the other; so many of them side by side use the waiting time of each other. */
 const LANES = 8
 

@@ -76,20 +76,24 @@ describe.each([
     expect(link.counters.acceptedConnections).toBe(1)
   })
 
-  test('a cut that rejects: the replica tries until it is let in, and catches up on another connection', async () => {
-    await using postgres = await ReplicatedPostgres.start({ protocol, faults })
-    const sender = await postgres.walSender()
+  // Nothing is said on a connection that is rejected, so that protocols differ in little: short runs have one.
+  test.runIf(protocol === 'tcp' || process.env['FAULTLINE_LONG'])(
+    'a cut that rejects: the replica tries until it is let in, and catches up on another connection',
+    async () => {
+      await using postgres = await ReplicatedPostgres.start({ protocol, faults })
+      const sender = await postgres.walSender()
 
-    const cut = postgres.network.partition({ groups: sides, mode: 'reject' })
-    await writeUnheard(postgres)
-    await untilTrue(() => isIn(postgres.replica.log, 'Connection refused'), 'the replica to have tried again')
-    expect(postgres.link.connections.size).toBe(0)
+      const cut = postgres.network.partition({ groups: sides, mode: 'reject' })
+      await writeUnheard(postgres)
+      await untilTrue(() => isIn(postgres.replica.log, 'Connection refused'), 'the replica to have tried again')
+      expect(postgres.link.connections.size).toBe(0)
 
-    cut.heal()
-    await postgres.untilReplayed()
-    await expectEqual(postgres)
-    expect(await postgres.walSender()).not.toEqual(sender)
-  })
+      cut.heal()
+      await postgres.untilReplayed()
+      await expectEqual(postgres)
+      expect(await postgres.walSender()).not.toEqual(sender)
+    },
+  )
 })
 
 test('a cut longer than the primary waits: the replica catches up on another connection', async () => {

@@ -36,6 +36,15 @@ test('a ramp is below its height until its time is up, and reports say what it i
   expect(first!.achieved['loadPercent']).toBeLessThan(25)
 })
 
+test('what it says at its end is of a time that is long enough to say something', async () => {
+  const { stressor, stop } = await startCpu({ load: 20, workers: 1 })
+  await expect.poll(() => reports(stressor.id).length, { interval: 1, timeout: 5000 }).toBeGreaterThan(0)
+  const { loadPercent } = stressor.achieved
+  await stop()
+  // Of the few milliseconds since then it could only say all or nothing.
+  expect(stressor.achieved).toMatchObject({ loadPercent, cpuCores: loadPercent! / 100 })
+})
+
 test('workers are bound to the cores that were named', async () => {
   const { pid, stop } = await startCpu({ load: 1, workers: 2, cores: [0] })
   const allowed = readdirSync(`/proc/${pid}/task`).map(

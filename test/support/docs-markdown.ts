@@ -97,14 +97,3 @@ export function sectionOf(title: string, sections: readonly Section[]): Section 
   if (!found) throw new Error(`there is no section "${title}"`)
   return found
 }
-
-/** Where links of a text to its own sections lead. */
-export function linksIn(text: string): string[] {
-  return [...text.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor = '']) => anchor)
-}
-
-/** What links to sections are called, as GitHub makes it. */
-export function anchorsOf(sections: readonly Section[]): Set<string> {
-  const words = sections.map(({ title }) => title.toLowerCase().replaceAll(/[^\w -]/g, ''))
-  return new Set(words.map((word) => word.replaceAll(' ', '-')))
-}

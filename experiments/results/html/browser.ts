@@ -30,7 +30,11 @@ function percentText(percent: number | null | undefined): string {
   return percent === null || percent === undefined ? '–' : `${Number(percent.toFixed(2))} %`
 }
 
-/** What all three charts have in common. They share the cursor and, by it, the zoom. */
+function numberText(value: number | null | undefined): string {
+  return value === null || value === undefined ? '–' : String(Number(value.toPrecision(4)))
+}
+
+/** What all charts have in common. They share the cursor and, by it, the zoom. */
 function commonOptions(data: ChartData, width: number, height: number): object {
   return {
     width,
@@ -211,6 +215,7 @@ function describePoint(data: ChartData, index: number): string {
     `p95 ${durationText(data.p95[index])}`,
     `p99 ${durationText(data.p99[index])}`,
     `${percentText(data.errorPercent[index])} of ${data.attempts[index] ?? 0} not good`,
+    ...data.metrics.map(({ name, values }) => `${name} ${numberText(values[index])}`),
     ...(active.length === 0 ? [] : [`under way: ${active.join(', ')}`]),
   ].join(' · ')
 }
@@ -306,6 +311,22 @@ function errorOptions(data: ChartData): object {
   }
 }
 
+/** From zero, on whichever side the values are. */
+function metricRange(_plot: Plot, min: number | null, max: number | null): readonly [number, number] {
+  const [low, high] = [Math.min(0, min ?? 0), Math.max(0, max ?? 0)]
+  return low === high ? [0, 1] : [low * 1.08, high * 1.08]
+}
+
+function metricOptions(data: ChartData): object {
+  return {
+    scales: { y: { range: metricRange } },
+    axes: axes(true, numberText),
+    // It may be asked less often than once a second.
+    series: [{}, { ...line('metric', 2), spanGaps: true }],
+    hooks: { drawClear: [(plot: Plot) => drawShades(plot, data)] },
+  }
+}
+
 /** A place for a chart, below those that are there. */
 function addBox(holder: PageElement, title: string): PageElement {
   const heading = document.createElement('p')
@@ -340,6 +361,7 @@ function drawReport(data: ChartData): void {
     draw(lanes, (data.lanes + 1) * 26 + 10, laneOptions(data), [data.times.map(() => null)]),
     drawLatency(),
     draw(errors, 180, errorOptions(data), [data.errorPercent]),
+    ...data.metrics.map(({ name, values }) => draw(addBox(holder, name), 140, metricOptions(data), [values])),
   ]
   logarithmic.addEventListener('change', () => {
     plots[1]?.destroy()
@@ -392,6 +414,7 @@ const parts = [
   offsetText,
   durationText,
   percentText,
+  numberText,
   commonOptions,
   xRange,
   labelled,
@@ -409,6 +432,8 @@ const parts = [
   logarithmicRange,
   latencyOptions,
   errorOptions,
+  metricRange,
+  metricOptions,
   addBox,
   drawReport,
   merged,

@@ -1,6 +1,7 @@
 // What the charts show, as plain data that goes into the page. Times are seconds of the run, shares are percent.
 import type { Journal, SecondRecord, StepRecord } from '../../model.ts'
 import { formatDuration } from '../figures.ts'
+import { meanBySecond } from '../metric-figures.ts'
 import { actingSteps } from '../summary.ts'
 
 export interface ChartData {
@@ -13,6 +14,8 @@ export interface ChartData {
   readonly p99: readonly (number | null)[]
   readonly errorPercent: readonly (number | null)[]
   readonly attempts: readonly (number | null)[]
+  /** Custom ones, each with the mean of the second that a point is in. */
+  readonly metrics: readonly { readonly name: string; readonly values: readonly (number | null)[] }[]
   readonly phases: readonly { readonly name: string; readonly from: number; readonly until: number }[]
   readonly steps: readonly ChartStep[]
   readonly lanes: number
@@ -50,6 +53,10 @@ export function chartDataOf(journal: Journal): ChartData {
     p99: points.map(({ p99Ms = null }) => p99Ms),
     errorPercent: points.map(({ attempts = 0, good = 0 }) => (attempts === 0 ? null : (1 - good / attempts) * 100)),
     attempts: points.map(({ attempts = null }) => attempts),
+    metrics: Object.entries(journal.metrics ?? {}).map(([name, record]) => {
+      const means = meanBySecond(record)
+      return { name, values: points.map(({ second }) => means.get(second) ?? null) }
+    }),
     phases: phases.map(({ name, fromMs, untilMs }) => ({ name, from: fromMs / 1000, until: untilMs / 1000 })),
     steps,
     lanes: steps.reduce((lanes, { lane }) => Math.max(lanes, lane + 1), 0),

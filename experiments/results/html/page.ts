@@ -14,6 +14,7 @@ import {
   hintList,
   injectionTable,
   machineTable,
+  metricTable,
   probeLog,
   probeTable,
   reactionList,
@@ -86,12 +87,14 @@ function head(journal: Journal): Html {
 
 function sections(journal: Journal): readonly (Html | undefined)[] {
   const hints = hintsOf(journal)
+  const metrics = metricTable(journal)
   return [
     section('slos', 'SLOs', sloTable(journal)),
     section('charts', 'What happened', charts(journal)),
     hints.length === 0 ? undefined : section('hints', 'Likely causes, and what to try next', hintList(hints)),
     section('timeline', 'Timeline', timelineList(journal)),
     section('figures', 'Figures by probe and phase', html`${reactionList(journal)}${probeTable(journal)}`),
+    metrics === undefined ? undefined : section('metrics', 'Metrics by phase', metrics),
     folded('causes', 'Failures and acts of faults', [reasonTable(journal), injectionTable(journal)]),
     folded('machine', 'The machine that measured', [machineTable(journal)]),
     folded('log', `Probe log, second by second`, journal.seconds.length === 0 ? [] : [probeLog(journal)]),

@@ -3,14 +3,14 @@
 const light = `
   --page: #f6f7f9; --card: #ffffff; --text: #1c2330; --muted: #5b6577; --line: #dde1e8; --soft: #eef1f5;
   --good: #15803d; --bad: #c2202b; --unsure: #a15c07; --good-soft: #e3f5e9; --bad-soft: #fdeaea; --unsure-soft: #fdf2dc;
-  --p50: #0d9488; --p95: #2563eb; --p99: #7c3aed; --errors: #c2202b;
+  --p50: #0d9488; --p95: #2563eb; --p99: #7c3aed; --errors: #c2202b; --metric: #0369a1;
   --band: #2563eb1f; --fault: #f59e0b; --partition: #ea580c; --stress: #a855f7; --load: #64748b; --bar-text: #1c1304;
   --shade: #f59e0b24; --outage: #c2202b; --accent: #1d4ed8;`
 
 const dark = `
   --page: #10141b; --card: #181e28; --text: #e6eaf1; --muted: #9aa6b8; --line: #2c3544; --soft: #212936;
   --good: #4ade80; --bad: #fb7f85; --unsure: #fbbf4d; --good-soft: #12301f; --bad-soft: #3a191d; --unsure-soft: #372a10;
-  --p50: #2dd4bf; --p95: #6ea8fe; --p99: #b79cfb; --errors: #fb7f85;
+  --p50: #2dd4bf; --p95: #6ea8fe; --p99: #b79cfb; --errors: #fb7f85; --metric: #38bdf8;
   --band: #6ea8fe2b; --fault: #f5b642; --partition: #fb8a4c; --stress: #c084fc; --load: #94a3b8; --bar-text: #14100a;
   --shade: #f5b64221; --outage: #fb7f85; --accent: #8ab4ff;`
 

@@ -3,6 +3,7 @@ import { phaseNames, type Journal, type SecondRecord, type Verdict, type Verdict
 import { formatDuration, formatNumber, formatOffset, formatShare, NOTHING, plural } from '../figures.ts'
 import { badShare, reasonCounts } from '../hints/facts.ts'
 import type { Hint } from '../hints/hint.ts'
+import { metricFigures, missedMetrics } from '../metric-figures.ts'
 import { formatInterval, formatLimit, formatSlo, sloKind } from '../slo.ts'
 import { actingSteps } from '../summary.ts'
 import { reactionTimes, timelineOf } from '../timeline.ts'
@@ -209,6 +210,33 @@ export function machineTable({ machine }: Journal): Html | undefined {
       ${rows}
     </tbody>
   </table>`
+}
+
+/** Custom metrics, phase by phase. */
+export function metricTable(journal: Journal): Html | undefined {
+  const rows = metricFigures(journal)
+  const missed = missedMetrics(journal)
+  if (rows.length === 0 && missed.length === 0) return undefined
+  return html`<table>
+      <thead>
+        <tr>
+          <th scope="col">Metric</th>
+          <th scope="col">Phase</th>
+          ${['Values', 'Lowest', 'Median', 'Highest'].map(numberHead)}
+        </tr>
+      </thead>
+      <tbody>
+        ${rows.map(
+          ({ name, phase, count, lowest, median, highest }) =>
+            html`<tr>
+              <th scope="row">${name}</th>
+              <td>${phase}</td>
+              ${numbers(String(count), ...[lowest, median, highest].map(formatNumber))}
+            </tr>`,
+        )}
+      </tbody>
+    </table>
+    ${missed.map((line) => html`<p class="note">${line}</p>`)}`
 }
 
 export function probeLog(journal: Journal): Html {

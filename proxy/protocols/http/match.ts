@@ -27,7 +27,11 @@ export const httpMatchSchema = Type.Object({
   headers: Type.Optional(patterns('Headers of the request.')),
   query: Type.Optional(patterns('Parameters of the query.')),
   cookies: Type.Optional(patterns('Cookies of the request.')),
-  body: Type.Optional(patternSchema),
+  body: Type.Optional(
+    Type.Union(patternSchema.anyOf, {
+      description: 'A part of the body, where * is a star; {exact} or {glob} of all of it; {regex, flags}.',
+    }),
+  ),
   contentType: Type.Optional(patternSchema),
   status: Type.Optional(oneOrMore(statusSchema)),
 })

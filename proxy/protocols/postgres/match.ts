@@ -16,7 +16,11 @@ export const postgresMatchSchema = Type.Object({
   database: Type.Optional(patternSchema),
   user: Type.Optional(patternSchema),
   applicationName: Type.Optional(patternSchema),
-  query: Type.Optional(patternSchema),
+  query: Type.Optional(
+    Type.Union(patternSchema.anyOf, {
+      description: "A part of the statement's text, where * is a star; {exact} or {glob} of all of it; {regex, flags}.",
+    }),
+  ),
   statement: Type.Optional(Type.Union([kindSchema, Type.Array(kindSchema, { minItems: 1 })])),
   table: Type.Optional(Type.Union([patternSchema, Type.Array(patternSchema, { minItems: 1 })])),
   inTransaction: Type.Optional(

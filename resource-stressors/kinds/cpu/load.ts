@@ -25,6 +25,8 @@ interface WorkerTask {
 const SLICE_MS = 50
 /** Between two looks at the clock passes a microsecond; more than this, and someone else had the core meanwhile. */
 const PREEMPTED_MS = 0.1
+/** A report at the end may come right after the last one: in less time it can't be told how busy a core was. */
+const LEAST_REPORT_MS = 500
 /** The slot of {@link ThreadControl.targets} with the share of its core that a worker is to have, 0 to 1. */
 const SHARE = 0
 /** The slot with the CPU time in milliseconds that the main thread has had, as far as it is this worker's to make up for. */
@@ -40,6 +42,7 @@ class CpuLoad implements RunningLoad {
   #share = 0
   #begin = measure()
   #last = this.#begin
+  #loadPercent: number | undefined
 
   constructor(task: CpuTask, threads: readonly Thread[]) {
     this.#task = task
@@ -54,8 +57,10 @@ class CpuLoad implements RunningLoad {
       control.targets[SHARE] = (share * this.#task.loadPercent) / 100
       control.wake()
     }
+    if (share < 1) return
     // The average is that of the full load: a ramp is over at 1.
-    if (share === 1) this.#begin = this.#last = measure()
+    this.#begin = this.#last = measure()
+    this.#loadPercent = undefined
   }
 
   /** What this thread needs for itself is load as well: some tenths of a percent, which the workers leave out. */
@@ -64,12 +69,18 @@ class CpuLoad implements RunningLoad {
     for (const { control } of this.#threads) control.targets[OVERHEAD_MS] = overheadMs / this.#task.workers
   }
 
-  /** `loadPercent` of the time since the last report, `averageLoadPercent` since the full load was asked for. */
+  /**
+   * `loadPercent` of the time since the last report, if that is long enough to say something; `averageLoadPercent` since
+   * the full load was asked for.
+   */
   progress(): Progress {
     const now = measure()
-    const loadPercent = this.#percent(this.#last, now)
+    if (this.#loadPercent === undefined || now.timeMs - this.#last.timeMs >= LEAST_REPORT_MS) {
+      this.#loadPercent = this.#percent(this.#last, now)
+      this.#last = now
+    }
+    const loadPercent = this.#loadPercent
     const averageLoadPercent = this.#percent(this.#begin, now)
-    this.#last = now
     const { workers } = this.#task
     const requestedPercent = this.#task.loadPercent * this.#share
     return {

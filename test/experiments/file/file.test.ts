@@ -152,7 +152,7 @@ safety: { severity: 9, abortWhen: [{ errorRate: 50% }, { cpu: "> 5s" }] }
     expect(await problems(text)).toEqual([
       expect.stringContaining('1:1: title: missing'),
       '1:1: titel: unknown field (did you mean "title"?), expected one of ' +
-        '$schema, scenario, title, description, environment, seed, steadyState, phases, slo, safety',
+        '$schema, scenario, title, description, environment, seed, steadyState, metrics, phases, slo, safety, notify',
       expect.stringMatching(/^2:14: environment: expected .* got "stagin" \(did you mean "staging"\?\)$/),
       expect.stringMatching(/^4:16: steadyState\.0\.htp: unknown field \(did you mean "http"\?\)/),
       '6:36: steadyState.1.http.timeout: expected a duration such as 200ms, 60s or 1m30s, got "-5s"',
@@ -213,6 +213,10 @@ safety: { severity: 9, abortWhen: [{ errorRate: 50% }, { cpu: "> 5s" }] }
       '1.at: missing, expected a time',
     ],
     ['{ load: { http: "${TARGET}" }, for: 1s }', 'load.rate: missing'],
+    ['{ load: { http: "${TARGET}", rate: 5/s }, for: 1s, ramp: 1s }', '0.ramp: expected nothing with load, which has'],
+    ['{ load: { http: "${TARGET}", rate: 5/s, ramp: 2s }, for: 1s }', 'load.ramp: expected a duration of at most 1s'],
+    ['{ load: { http: "${TARGET}", rate: 5/s, rampFrom: 1/s }, for: 1s }', 'load.rampFrom: expected nothing without'],
+    ['{ load: { http: "${TARGET}", rate: 5/s, ramp: 1s, rampFrom: 0/s }, for: 1s }', 'load.rampFrom: expected a rate'],
   ])('a step %s', async (step, message) => {
     expect(await problems(stepsWith(`[${step}]`))).toEqual([expect.stringContaining(message)])
   })
@@ -241,6 +245,11 @@ safety: { severity: 9, abortWhen: [{ errorRate: 50% }, { cpu: "> 5s" }] }
   })
 
   test.each([
+    ['notify: [{ url: "ftp://h" }]', 'notify.0.url: expected a URL that begins with http:// or https://'],
+    ['notify: [{ url: "http://h", on: [ended] }]', 'notify.0.on.0: expected "started" or "phase"'],
+    ['notify: [{ url: "http://h", no: [] }]', 'notify.0.no: unknown field (did you mean "on"?)'],
+    ['environment: production\nsafety: { rollback: false }', 'safety.rollback: expected true in production, got false'],
+    ['safety: { keepFor: 1m }', 'safety.keepFor: expected nothing without rollback: false'],
     ['safety: { maxDuration: 10s }', 'phases: expected phases that take at most 10s'],
     ['safety: { severity: 2 }', 'fault: expected a step of severity 2 at most, safety.severity, got 3'],
     ['safety: { blastRadiusByType: { latncy: 5% } }', 'blastRadiusByType.latncy: expected one of'],
@@ -250,6 +259,32 @@ safety: { severity: 9, abortWhen: [{ errorRate: 50% }, { cpu: "> 5s" }] }
   ])('limits: %s', async (line, message) => {
     const steps = '[{ fault: { proxy: a, type: latency, attributes: { latency: 1000 } }, for: 5s }]'
     expect(await problems(`${line}\n${stepsWith(steps)}`)).toEqual([expect.stringContaining(message)])
+  })
+
+  test.each([
+    ['name: a', 'metrics.0: missing, expected one of promql, http'],
+    ['name: a, http: "${TARGET}"', 'metrics.0.jsonPath: missing, expected the path of a number'],
+    ['name: a, http: "${TARGET}", jsonPath: "$["', 'metrics.0.jsonPath: expected a JSON path'],
+    ['name: a, http: "localhost", jsonPath: $.a', 'metrics.0.http: expected a URL'],
+    ['name: a, http: { url: "${TARGET}", timeout: 1x }, jsonPath: $.a', 'metrics.0.http.timeout: expected a duration'],
+    ['name: a, promql: { url: "${TARGET}", query: up }, jsonPath: $.a', 'metrics.0.jsonPath: expected nothing beside'],
+    ['name: a, promql: { url: "${TARGET}", query: " " }', 'metrics.0.promql.query: expected a PromQL query'],
+    ['name: a, promql: { url: "${TARGET}", query: up }, every: 10ms', 'every: expected a duration of at least 100ms'],
+    ['name: a, promql: { url: "${TARGET}", query: up } }, { name: a, http: "${TARGET}", jsonPath: $', 'metrics.1.name'],
+  ])('metrics: %s', async (fields, message) => {
+    expect(await problems(`metrics: [{ ${fields} }]\n${minimal}`)).toEqual([expect.stringContaining(message)])
+  })
+
+  test.each([
+    ['metric: depht, value: "> 5"', 'abortWhen.0.metric: expected one of depth, got "depht" (did you mean "depth"?)'],
+    ['metric: depth', 'abortWhen.0.value: missing, expected a comparison'],
+    ['cpu: "> 5%", value: "> 5"', 'abortWhen.0.value: expected nothing without metric'],
+    ['cpu: "> 5%", metric: depth', 'abortWhen.0.metric: expected nothing beside cpu'],
+    ['metric: depth, value: "> 5", atLeast: 3', 'abortWhen.0.atLeast: expected nothing with metric'],
+  ])('limits of metrics: %s', async (condition, message) => {
+    const metrics = 'metrics: [{ name: depth, http: "${TARGET}", jsonPath: $.depth }]'
+    const text = `${metrics}\nsafety: { abortWhen: [{ ${condition} }] }\n${minimal}`
+    expect(await problems(text)).toEqual([expect.stringContaining(message)])
   })
 
   test('a check of validation that has nothing to look at', async () => {

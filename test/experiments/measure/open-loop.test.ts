@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest'
 import { OpenLoop, type OpenLoopOptions } from '../../../experiments/measure/open-loop.ts'
+import { startTimes } from '../../../experiments/measure/start-times.ts'
 import type { Attempt } from '../../../experiments/model.ts'
 import type { ProbeAnswer } from '../../../experiments/probes/probe.ts'
 import { ManualClock } from '../../../proxy/clock.ts'
@@ -60,6 +61,33 @@ test('lateness of timers does not add up', async () => {
   await passTime(clock, 50_003, 1)
   expect(attempts).toHaveLength(1001)
   expect(attempts.at(-1)?.intendedMs).toBe(50_001)
+})
+
+test('a rate that is ramped grows evenly, and stays', async () => {
+  const { clock, attempts, loop } = setUp({
+    latencyMs: 1,
+    ratePerSecond: 100,
+    ramp: { fromPerSecond: 0, overMs: 1000 },
+  })
+  loop.start()
+  await passTime(clock, 2000, 1)
+  const started = (fromMs: number, untilMs: number): number =>
+    attempts.filter(({ intendedMs }) => intendedMs >= fromMs && intendedMs < untilMs).length
+  // The areas below the line: from 0 to 50 in the first half of it, to 100 in the second; then all of the rate.
+  const counts = [started(0, 500), started(500, 1000), started(1000, 1500)]
+  for (const [index, count] of [12.5, 37.5, 50].entries())
+    expect(Math.abs(counts[index]! - count)).toBeLessThanOrEqual(1)
+})
+
+test.each([
+  [{ fromPerSecond: 50, overMs: 1000 }, 75],
+  [{ fromPerSecond: 300, overMs: 1000 }, 200],
+  [{ fromPerSecond: 100, overMs: 1000 }, 100],
+])('from wherever it begins: %o', (ramp, inSecond) => {
+  const time = startTimes(100, ramp)
+  expect([0, inSecond, inSecond + 100].map((count) => Math.round(time(count)))).toEqual([0, 1000, 2000])
+  const times = Array.from({ length: 400 }, (_, count) => time(count))
+  expect(times).toEqual(times.toSorted((a, b) => a - b))
 })
 
 test('a slow answer holds no start up', async () => {

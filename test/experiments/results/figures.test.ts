@@ -3,6 +3,7 @@ import {
   formatDuration,
   formatNumber,
   formatOffset,
+  formatReached,
   formatShare,
   formatWallTime,
 } from '../../../experiments/results/figures.ts'
@@ -68,4 +69,12 @@ test('an SLO has its unit, and the sign of its limit, unless nobody knows them',
   expect(formatLimit(verdict('availability', 'pass', { threshold: 0.95 }))).toBe('≥ 95 %')
   expect(formatLimit(verdict('orders are consistent', 'pass', { threshold: 0 }))).toBe('0')
   expect(formatNumber(-0.12345)).toBe('−0.1235')
+})
+
+test('what was reached stands beside what was asked for, and what nobody asked for is left out', () => {
+  const requested = { cpuCores: 0.4, bytesPerSecond: 2_097_152, freeBytes: 1 }
+  expect(formatReached(requested, { cpuCores: 0.386_44, bytesPerSecond: 2_000_000, averageLoadPercent: 19 })).toBe(
+    'cpuCores 0.3864 of 0.4, bytesPerSecond 1.91 MiB of 2 MiB',
+  )
+  expect(formatReached(requested, {})).toBe('')
 })

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Journal } from '../../../experiments/model.ts'
 import { renderHtml } from '../../../experiments/results/index.ts'
 import { html, scriptJson } from '../../../experiments/results/html/escape.ts'
-import { all, empty, hostile, neverRecovered, passed, violated } from './journals.ts'
+import { all, empty, hostile, neverRecovered, passed, queueDepth, violated } from './journals.ts'
 
 const places = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
 const executablePath = [process.env['CHROMIUM'] ?? '', ...places].find((path) => existsSync(path))
@@ -80,13 +80,18 @@ describe.skipIf(executablePath === undefined)('in a browser: Chromium, or what C
   }
 
   test('bars and curves are drawn, without a word on the console or a request', async () => {
-    await using opened = await open(violated)
+    await using opened = await open({ ...violated, metrics: { '<queue> depth': queueDepth } })
     const { page, noise } = opened
     // A bar of 100 s of 300 is a third of some 1,000 pixels, and some 20 high; curves are 2 wide and go all along.
     expect(await pixels(page, 0, 'fault')).toBeGreaterThan(3000)
     expect(await pixels(page, 0, 'stress')).toBeGreaterThan(800)
     for (const curve of ['p50', 'p95', 'p99']) expect(await pixels(page, 1, curve)).toBeGreaterThan(200)
     expect(await pixels(page, 2, 'errors')).toBeGreaterThan(200)
+    expect(await pixels(page, 3, 'metric')).toBeGreaterThan(200)
+    expect(await page.locator('.chart-title').last().textContent()).toBe('<queue> depth')
+    // Cells: how many, and the lowest, the median, the highest.
+    const cells = await page.locator('#metrics tbody tr').nth(1).locator('td').allTextContents()
+    expect(cells).toEqual(['baseline', '12', '3', '3', '3'])
     expect(await page.locator('#slos tbody tr').count()).toBe(6)
     expect(await page.locator('.log tbody tr').count()).toBe(violated.seconds.length)
     expect(noise).toEqual([])

@@ -1,6 +1,6 @@
 // Journals of runs as they happen: attempts are made up, figures are what the recorder makes of them.
 import { Recorder } from '../../../experiments/measure/recorder.ts'
-import type { Journal, PhaseName, PhaseRecord, StepRecord, Verdict } from '../../../experiments/model.ts'
+import type { Journal, MetricRecord, PhaseName, PhaseRecord, StepRecord, Verdict } from '../../../experiments/model.ts'
 import { Random } from '../../../proxy/random.ts'
 
 /** How an answer is at a time: milliseconds, or why there is none. */
@@ -121,7 +121,12 @@ export const violated: Journal = {
   steps: [
     { phase: 'stress', name: 'load on /checkout', kind: 'load', appliedMs: 60_600, undoneMs: 90_600 },
     fault('latency on payments', 100_600, 160_600),
-    fault('stress cpu', 120_600, 140_600, 'stress'),
+    {
+      ...fault('stress cpu', 120_600, 140_600, 'stress'),
+      requested: { workers: 2, loadPercent: 80, cpuCores: 1.6 },
+      achieved: { workers: 2, loadPercent: 79.4, cpuCores: 1.588, averageLoadPercent: 78 },
+      notes: ['2 threads at most here'],
+    },
     fault('http_error on payments', 175_600, 215_600),
     fault('partition api → orders', 222_600, 227_600, 'partition'),
     { phase: 'validation', name: 'service_health_check', kind: 'check', appliedMs: 281_000, undoneMs: 281_200 },
@@ -264,3 +269,9 @@ export const all = {
   cleanupIncomplete,
   hostile,
 } as const
+
+/** Asked every 5 s of five minutes, and once without an answer. */
+export const queueDepth: MetricRecord = {
+  points: Array.from({ length: 60 }, (_, index) => [index * 5000, index < 20 ? 3 : 40 + index] as const),
+  missed: { timeout: 1 },
+}

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Journal } from '../../../experiments/model.ts'
 import { MAX_MARKDOWN_CHARACTERS, renderMarkdown } from '../../../experiments/results/index.ts'
 import { markdownText } from '../../../experiments/results/markdown-text.ts'
-import { aborted, all, cleanupIncomplete, empty, hostile, passed, verdict, violated } from './journals.ts'
+import { aborted, all, cleanupIncomplete, empty, hostile, passed, queueDepth, verdict, violated } from './journals.ts'
 
 test('the verdict comes first, then the SLOs, causes, and the timeline', () => {
   const report = renderMarkdown(violated)
@@ -16,6 +16,9 @@ test('the verdict comes first, then the SLOs, causes, and the timeline', () => {
     '- Seen: http\\_error on payments acted 3 times for each of 975 attempts, of which 23.5 % failed all the same\n',
   )
   expect(report).toContain('- `1:40.6` latency on payments begins\n')
+  expect(report).toContain(
+    '- `2:20.6` stress cpu ends, after 20 s: workers 2 of 2, loadPercent 79.4 of 80, cpuCores 1.588 of 1.6; 2 threads at most here\n',
+  )
   expect(report).toContain('- `3:51.4` the outage ends, after 8.75 s\n')
   const headings = lines.filter((line) => line.startsWith('### '))
   expect(headings).toEqual(['### Likely causes, and what to try next', '### Timeline', '### Figures'])
@@ -40,6 +43,17 @@ test('a step that went wrong, and an outage without an end, are in the timeline'
   const report = renderMarkdown(aborted)
   expect(report).toContain('- `0:07.5` partition api → payments: the proxy api-payments is gone\n')
   expect(report).toContain('- `0:05.2` an outage begins that has not ended after 2.3 s\n')
+})
+
+test('custom metrics are in a table, phase by phase, with what was missed; so is whoever could not be told', () => {
+  const notifications = [
+    { event: 'finished', webhook: 'http://hook', atMs: 5000, attempts: 2, error: 'timeout' },
+  ] as const
+  const report = renderMarkdown({ ...violated, metrics: { 'a|b': queueDepth }, notifications })
+  expect(report).toMatch(/\| a\\\|b +\| baseline +\| +12 +\| +3 +\| +3 +\| +3 +\|\n/)
+  expect(report).toContain('- a\\|b had no value 1 time: timeout\n')
+  expect(report).toContain('- `0:05` http://hook was not told of finished: timeout\n')
+  expect(renderMarkdown(violated)).not.toContain('Metrics by phase')
 })
 
 test('texts from outside are shown as they are, and are no markup', () => {

@@ -21,21 +21,35 @@ export interface RunnerProcess {
   }[]
 }
 
-/** Runs an experiment, its leases a second long; resolves when its first step of this kind acts. */
-export async function startRunner(server: AdminServer, text: string, kind: string): Promise<RunnerProcess> {
-  const child = spawn(process.execPath, [program, built, server.url, text], { stdio: ['ignore', 'pipe', 'inherit'] })
+/**
+ * Runs an experiment.
+ *
+ * @param kind of event, such as `phase`, or of step: resolves when it has told of the first one
+ * @param leaseMs after which what it holds ends without it
+ */
+export async function startRunner(
+  server: AdminServer,
+  text: string,
+  kind: string,
+  leaseMs = 1000,
+): Promise<RunnerProcess> {
+  const args = [program, built, server.url, text, String(leaseMs)]
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const events: RunnerProcess['events'][number][] = []
   await new Promise<void>((resolve, reject) => {
-    child.once('exit', () => reject(new Error('it ended before that')))
+    child.once('close', () => reject(new Error(`it ended before that: ${events.at(-1)?.journal?.reason}`)))
     createInterface(child.stdout).on('line', (line) => {
-      events.push(JSON.parse(line))
-      if (events.at(-1)?.step?.kind === kind) resolve()
+      const event: RunnerProcess['events'][number] = JSON.parse(line)
+      events.push(event)
+      if (event.kind === kind || event.step?.kind === kind) resolve()
     })
   })
   return { child, events }
 }
 
+/** @throws if it has ended before, of which no signal is the reason */
 export async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) throw new Error(`it had ended before ${signal} came`)
   const closed = once(child, 'close')
   child.kill(signal)
   await closed

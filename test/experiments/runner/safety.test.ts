@@ -136,6 +136,23 @@ describe('reverts everything at once', () => {
     expect([isThere(victim.pid), victim.isStopped, stressors.list.length]).toEqual([true, false, 0])
   })
 
+  test('a stressor that ends before its time is an error, not a system that has borne it', async () => {
+    await using stressors = new Stressors()
+    await using system = await startSystem(stressors)
+    const failure = '[{ stress: { kind: cpu, load: 1, workers: 1 }, for: 2s }]'
+    const { heard, running } = await runUntilStopped(system, { failure })
+    await heard.begun('stress')
+    const [stressor] = stressors.list
+    process.kill(stressor!.pid!, 'SIGKILL')
+    await stressor!.untilEnd()
+    const { journal } = await running
+    expect(journal).toMatchObject({
+      outcome: 'error',
+      reason: 'stress cpu: it ended before its time: its process has ended',
+      steps: [{ requested: { workers: 1 }, error: 'it ended before its time: its process has ended' }, {}],
+    })
+  })
+
   test('what can not be undone is an outcome of its own', async () => {
     await using system = await startSystem()
     const { heard, running } = await runUntilStopped(system, { failure: `[${latency.replace('20s', '300ms')}]` })

@@ -37,8 +37,8 @@ test('a run is the same as in one process, with ramps, partitions and stressors'
   await using victim = new TargetProcess()
   await using target = new ServerTarget({ url: server.url })
   const failure = `[{ parallel: [
-    { fault: { proxy: shop, type: http_delay, attributes: { delayMs: 20 } }, for: 600ms, ramp: 400ms },
-    { at: 100ms, process: { pid: ${victim.pid}, action: hang }, for: 300ms }] }]`
+    { fault: { proxy: shop, type: http_delay, attributes: { delayMs: 20 } }, for: 900ms, ramp: 400ms },
+    { at: 100ms, process: { pid: ${victim.pid}, action: hang }, for: 600ms }] }]`
   const heard = new Heard()
   const running = runExperiment(await experimentOf(url, { failure, safety }), target, heard)
   await heard.begun('stress')
@@ -50,6 +50,11 @@ test('a run is the same as in one process, with ramps, partitions and stressors'
     'fault true',
     'stress true',
   ])
+  // The figures of a stressor are asked for after its end.
+  expect(journal.steps.find(({ kind }) => kind === 'stress')).toMatchObject({
+    requested: { processes: 1 },
+    achieved: { processes: 1 },
+  })
   expect(journal.injections['fault http_delay on shop']).toBeGreaterThan(5)
   expect(victim.isStopped).toBe(false)
   expect(remains(server.network)).toEqual([])

@@ -1,6 +1,7 @@
 // The library: every scenario can be run as it is, and is a file that people can start from.
 import { describe, expect, test } from 'vitest'
 import { NetworkTarget } from '../../../experiments/runner/network-target.ts'
+import { usualSlo } from '../../../experiments/file/thresholds.ts'
 import { planExperiment } from '../../../experiments/runner/plan.ts'
 import { runExperiment } from '../../../experiments/runner/run.ts'
 import {
@@ -86,6 +87,17 @@ test('it has the nineteen classics, with the times and numbers that they are kno
 })
 
 describe('every scenario', () => {
+  test('has the limit of latency that environments have, unless another is given', async () => {
+    const { experiment } = await findScenario('light-cpu-stress').prepare({ TARGET: 'http://a', DEGRADATION: '2s' })
+    expect(experiment.slo.latencyDegradationMs).toBe(2000)
+    for (const environment of ['development', 'staging', 'production'] as const) {
+      const usual = await findScenario('light-cpu-stress').prepare({ TARGET: 'http://a' }, environment)
+      expect(usual.experiment.slo).toEqual(usualSlo[environment])
+    }
+    // It has one of its own, by another parameter: one that is ignored must not be taken.
+    expect(findScenario('latency-stays-bearable').parameters).not.toHaveProperty('DEGRADATION')
+  })
+
   test.each([...scenarios.values()])('$name is a file that can be run, and can be read again', async (scenario) => {
     const given = valuesFor(scenario, values)
     const { experiment } = await scenario.prepare(given)

@@ -113,6 +113,16 @@ describe('latency', () => {
     expect(judgedLatency(attempts(600, 0, 0, 6), 800).result).toBe('pass')
   })
 
+  test('but not that it is above the threshold, as they would have been among the slowest', () => {
+    const found = judgedLatency(attempts(600, 0, 0, 60), 5)
+    expect(said(found)).toBe(
+      'fail: The p95 of 540 attempts was 20 ms, with 95 % confidence at least 19 ms, and 10 % of the attempts were dropped, ' +
+        'which would have been among the slowest; at most 5 ms is allowed.',
+    )
+    // How high it may be is not known.
+    expect(found).not.toHaveProperty('interval')
+  })
+
   test('no attempt at all', () => {
     expect(judgedLatency([], 800)).toMatchObject({ result: 'inconclusive', measured: null, n: 0 })
   })
@@ -129,6 +139,13 @@ describe('latency degradation', () => {
     expect(judgedDegradation(attempts(600, 2000, 570)).result).toBe('inconclusive')
     expect(judgedDegradation(attempts(600, -5)).why).toContain('5 ms shorter')
     expect(judgedDegradation([])).toMatchObject({ result: 'inconclusive', measured: null })
+  })
+
+  test('dropped attempts hide by how much it is longer, not that it is; before the failure they hide that, too', () => {
+    expect(judgedDegradation(attempts(600, 700, 0, 60)).result).toBe('fail')
+    expect(judgedDegradation(attempts(600, 200, 0, 60)).result).toBe('inconclusive')
+    const [before, during] = [attempts(600, 0, 0, 60), attempts(600, 700)]
+    expect(judgeDegradation({ before, during, thresholdMs: 500, random: random() }).result).toBe('inconclusive')
   })
 })
 

@@ -55,7 +55,8 @@ const stores: Readonly<Record<string, (proxied: PostgresProxied, id: number) => 
 
 /** As many as are in flight at once: enough for answers to cross, few enough for a small machine. */
 const AT_ONCE = 8
-const RUNS = 200
+/** Of each kind of program a quarter. */
+const RUNS = process.env['FAULTLINE_LONG'] ? 200 : 48
 
 describe.each([
   ['before', RESET],

@@ -279,8 +279,9 @@ describe('of those who are not let in', () => {
 
   test('where they want to', async () => {
     await server().query('CREATE DATABASE full_one CONNECTION LIMIT 0')
+    await server().query('CREATE DATABASE closed ALLOW_CONNECTIONS false')
     expectDefault(await refusal({ database: 'nowhere' }), '3D000', { database: 'nowhere' })
-    expectDefault(await refusal({ database: 'template0' }), '55000', { database: 'template0' })
+    expectDefault(await refusal({ database: 'closed' }), '55000', { database: 'closed' })
     const full = await refusal({ user: 'bob', database: 'full_one' })
     expectVariant(full, 'database_connection_limit', { database: 'full_one' })
   })

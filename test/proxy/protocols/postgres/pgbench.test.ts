@@ -14,8 +14,8 @@ import { portOf } from '../../../support/proxied.ts'
 
 const CLIENTS = 8
 const LONG = process.env['FAULTLINE_LONG'] ? 10 : 1
-/** By each client: at 5 % of five statements some 100 failures in all, of which chance brings never less than one. */
-const TRANSACTIONS = 50 * LONG
+/** By each client: at 5 % of five statements some 40 failures in all, of which chance brings never less than one. */
+const TRANSACTIONS = 20 * LONG
 /** With one failure in twenty, a hundred in a row don't come. */
 const TRIES = 100
 

@@ -8,7 +8,7 @@ import * as frontend from '../../../support/postgres-frontend.ts'
 import { IsolatedPostgres } from '../../../support/isolated-postgres.ts'
 import { SCRIPTED_SQL, ScriptedServer } from '../../../support/postgres-scripted.ts'
 
-const LONG = process.env['FAULTLINE_LONG'] ? 10 : 1
+const LONG = process.env['FAULTLINE_LONG'] ? 30 : 1
 
 /** Long runs draw a new seed each time. */
 const runs = (count: number) => (LONG > 1 ? { numRuns: count * LONG } : { numRuns: count, seed: 1 })
@@ -197,7 +197,7 @@ describe.each(Object.entries(ruleSets))('%s', (_name, faults) => {
       expect(session.input.upstream.heldBytes + session.input.downstream.heldBytes).toBe(0)
       session.dispose()
     })
-    fc.assert(property, runs(300))
+    fc.assert(property, runs(100))
   })
 })
 
@@ -224,7 +224,7 @@ describe.each([...Object.entries(ruleSets), ['a rule that makes clients wait for
         expect(transaction).toBe({ I: 'idle', T: 'open', E: 'failed' }[status ?? ''])
         isolated.session.dispose()
       })
-      fc.assert(property, runs(300))
+      fc.assert(property, runs(100))
     })
   },
 )
@@ -248,7 +248,7 @@ describe('bytes that are no messages', () => {
       expect([upstream.ending, downstream.ending]).toEqual([' end', ' end'])
       session.dispose()
     })
-    fc.assert(property, runs(200))
+    fc.assert(property, runs(70))
   })
 })
 
@@ -288,5 +288,5 @@ test('faults that act never throw, show no name of their own, and leave nothing 
       expect(isolated.clock.pendingTimers).toBe(0)
     },
   )
-  fc.assert(property, runs(500))
+  fc.assert(property, runs(170))
 })

@@ -6,6 +6,8 @@ import { TextCache } from '../../../../proxy/protocols/postgres/sql-cache.ts'
 import { loadSqlParser, sqlOf, sqlParserReady, type StatementKind } from '../../../../proxy/protocols/postgres/sql.ts'
 import { postgresForTests } from '../../../support/postgres.ts'
 
+const LONG = process.env['FAULTLINE_LONG'] ? 10 : 1
+
 const kinds = (text: string): readonly StatementKind[] => sqlOf(text).statements.map(({ kind }) => kind)
 const texts = (text: string): readonly string[] => sqlOf(text).statements.map((statement) => statement.text)
 const tables = (text: string): readonly string[] =>
@@ -305,7 +307,7 @@ describe('with the parser', () => {
         }
         expect(end).toBeLessThanOrEqual(sql.length)
       }),
-      { numRuns: 3000 },
+      { numRuns: 1000 * LONG },
     )
     expect(tables('SELECT * FROM afterwards')).toEqual(['afterwards'])
   })
@@ -333,7 +335,7 @@ describe('with the parser', () => {
         const wanted = statements.map(({ text }, index) => (index === chosen ? 'EXECUTE x' : text))
         expect(replaced.map(({ text }) => text)).toEqual(wanted)
       }),
-      { numRuns: 500 },
+      { numRuns: 200 * LONG },
     )
   })
 
