@@ -33,13 +33,14 @@ const examples: Readonly<Record<string, string>> = {
   memory: '--leave-free 1GiB --ramp-up 10s',
   'disk-io': '--bytes-per-second 20MiB --sync fdatasync',
   'disk-fill': '--leave-free 2GiB',
-  inodes: '--leave-free 1000',
+  inodes: '--count 20000',
   process: '--action hang --command postgres --ttl 10s',
   container: '--action pause --container shop-db-1 --ttl 10s',
   connections: '--target 127.0.0.1:5432 --count 100',
-  'file-descriptors': '--leave-free 5000',
-  processes: '--leave-free 500',
+  'file-descriptors': '--count 100000',
+  processes: '--count 1000',
   'page-cache': '--bytes 1GiB',
+  'stress-ng': '--stressor cache --workers 2 --ttl 30s',
 }
 
 export function stressCommands(): Command[] {

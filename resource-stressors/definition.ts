@@ -13,12 +13,15 @@ export interface PlanContext {
   /** The limits of the machine, or of the container that this process is in. */
   readonly machine: Machine
   readonly rampUpMs: number
+  readonly ttlMs: number
   /** So much memory has to stay free, where the machine's own floor is lower. */
   readonly memoryFloorBytes: number
   /** So much space has to stay free on a disk, where the disk's own floor is lower. */
   readonly diskFloorBytes: number
   /** Threads that other stressors have running. */
   readonly threadsInUse: number
+  /** {@link Plan.giveBackShare} of all other stressors. */
+  readonly giveBackShareInUse: number
   /** The full name of an attribute, for messages. */
   readonly field: (name: string) => string
 }
@@ -31,6 +34,11 @@ export interface Plan<Task = unknown> {
   readonly notes: readonly string[]
   /** How many threads will compute at a time. Default 0. */
   readonly threads?: number
+  /**
+   * Of what all stressors together can give back within the second that an emergency stop may take, 0 to 1: what this one
+   * will have. Default 0: it makes no difference.
+   */
+  readonly giveBackShare?: number
   /** For the load in the child process; has to survive JSON. */
   readonly task: Task
 }
@@ -47,6 +55,11 @@ export interface StressorDefinition<Attributes extends object = object, Task = u
    * given back by the kernel.
    */
   readonly undoes?: boolean
+  /**
+   * An emergency stop does not kill its process before it had a chance to let go by itself: what the kernel would do then
+   * is less, e.g. end connections so that the other side may keep them. Default: killed at once, which is faster.
+   */
+  readonly letsGo?: boolean
   /**
    * Checks what the schema can't say, and works out the numbers. Must change nothing. A promise where others have to be
    * asked first.

@@ -11,6 +11,7 @@ import { memory } from './kinds/memory/definition.ts'
 import { pageCache } from './kinds/page-cache/definition.ts'
 import { processStressor } from './kinds/process/definition.ts'
 import { processes } from './kinds/processes/definition.ts'
+import { stressNg } from './kinds/stress-ng/definition.ts'
 
 export const stressors = {
   cpu,
@@ -24,6 +25,7 @@ export const stressors = {
   'file-descriptors': fileDescriptors,
   processes,
   'page-cache': pageCache,
+  'stress-ng': stressNg,
 }
 
 export type StressorType = keyof typeof stressors

@@ -16,7 +16,7 @@ export type StressorState =
 
 /** For how long a child that was told to stop may take until it is killed: what it has is given back then, too. */
 const STOP_DEADLINE_MS = 400
-/** The same of one that has something to undo, e.g. by asking another program. */
+/** The same of one that has something to undo, e.g. by asking another program, or to let go of. */
 const UNDO_DEADLINE_MS = 5000
 /** The same under an emergency stop, which is to be over within a second. */
 const EMERGENCY_UNDO_DEADLINE_MS = 900
@@ -51,11 +51,13 @@ export class Stressor {
   readonly notes: readonly string[]
   /** How many threads compute. */
   readonly threads: number
+  /** See {@link Plan.giveBackShare}. */
+  readonly giveBackShare: number
   readonly ttlMs: number
   readonly rampUpMs: number
   readonly #host: StressorHost
   readonly #task: unknown
-  readonly #undoes: boolean
+  readonly #letsGo: boolean
   readonly #hold: Hold
   #state: StressorState = 'planned'
   #requestedNow: Figures = {}
@@ -78,10 +80,11 @@ export class Stressor {
     this.requested = plan.requested
     this.notes = plan.notes
     this.threads = plan.threads ?? 0
+    this.giveBackShare = plan.giveBackShare ?? 0
     this.ttlMs = fields.ttlMs
     this.rampUpMs = fields.rampUpMs
     this.#hold = fields.hold
-    this.#undoes = definition.undoes ?? false
+    this.#letsGo = definition.letsGo ?? definition.undoes ?? false
     this.#task = plan.task
     this.#host = host
     this.#hold.whenOver(() => void this.stop('lease'))
@@ -199,7 +202,7 @@ export class Stressor {
   /**
    * Ends it. Resolves when its process is gone and all that it took has been given back: within half a second, or as
    * long as it takes to undo what it did. It is no error if it has ended. For the reason `stop` it does not get to say
-   * what it had achieved at last, unless it has something to undo.
+   * what it had achieved at last, unless it has something to undo or to let go of.
    */
   async stop(reason: StressorEnd = 'request'): Promise<void> {
     if (this.#state === 'planned' || this.#state === 'stopped') return
@@ -208,13 +211,13 @@ export class Stressor {
     this.#wasToldToStop = true
     const isEmergency = reason === 'stop'
     // The kernel takes from a dead process what that would have to give back by itself, and is faster.
-    if (isEmergency && !this.#undoes) this.#process?.kill()
+    if (isEmergency && !this.#letsGo) this.#process?.kill()
     else await this.#process?.stop(this.#deadlineMs(isEmergency))
     await this.#gone
   }
 
   #deadlineMs(isEmergency: boolean): number {
-    if (!this.#undoes) return STOP_DEADLINE_MS
+    if (!this.#letsGo) return STOP_DEADLINE_MS
     return isEmergency ? EMERGENCY_UNDO_DEADLINE_MS : UNDO_DEADLINE_MS
   }
 

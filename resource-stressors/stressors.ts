@@ -182,13 +182,22 @@ export class Stressors implements AsyncDisposable {
     return stressor
   }
 
-  #plan({ definition, attributes, rampUpMs }: CheckedSpec): Plan | Promise<Plan> {
+  #plan({ definition, attributes, rampUpMs, ttlMs }: CheckedSpec): Plan | Promise<Plan> {
+    const inUse = (figureOf: (stressor: Stressor) => number): number =>
+      this.list.reduce((sum, stressor) => sum + figureOf(stressor), 0)
     return definition.plan(attributes, {
       machine: this.#machine,
       memoryFloorBytes: this.#memoryFloorBytes,
       diskFloorBytes: this.#diskFloorBytes,
       rampUpMs,
-      threadsInUse: this.list.reduce((sum, { threads }) => sum + threads, 0),
+      ttlMs,
+      // As it is when it is asked for: who has to wait for something may not be the only one.
+      get threadsInUse() {
+        return inUse(({ threads }) => threads)
+      },
+      get giveBackShareInUse() {
+        return inUse(({ giveBackShare }) => giveBackShare)
+      },
       field: (name) => joinPath('attributes', name),
     })
   }
@@ -242,7 +251,7 @@ export class Stressors implements AsyncDisposable {
 
   /**
    * Ends all, also those that are starting: for the reason `stop` within a second, by killing outright what has nothing
-   * to undo, and the process that waits ahead as well. Resolves when no process is left, after 4 s in any case; one that
+   * to undo or to let go of, and the process that waits ahead as well. Resolves when no process is left, after 4 s in any case; one that
    * the kernel can't end by then is still in {@link list}.
    *
    * @returns how many there were

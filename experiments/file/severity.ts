@@ -60,6 +60,7 @@ const stressors: Readonly<Record<string, Judge>> = {
   'disk-io': ({ workers = 1 }) => grade(Number(workers), DISK_WORKERS),
   'disk-fill': ({ bytes, percent }) => ofAmount(DISK_BYTES, bytes, percent),
   'page-cache': () => 2,
+  'stress-ng': ({ workers = 1 }) => (workers === 'all' ? 4 : grade(Number(workers), CORES)),
   process: ({ action }) => ({ slow: 2, hang: 3, terminate: 3, kill: 4 })[String(action)] ?? 4,
   container: ({ action }) => ({ pause: 3, restart: 3, stop: 4, kill: 4 })[String(action)] ?? 4,
 }

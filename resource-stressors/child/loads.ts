@@ -20,6 +20,7 @@ const loads = {
   'file-descriptors': async () => (await import('../kinds/file-descriptors/load.ts')).fileDescriptorsLoad,
   processes: async () => (await import('../kinds/processes/load.ts')).processesLoad,
   'page-cache': async () => (await import('../kinds/page-cache/load.ts')).pageCacheLoad,
+  'stress-ng': async () => (await import('../kinds/stress-ng/load.ts')).stressNgLoad,
 } satisfies Record<StressorType, unknown>
 
 /** @throws if there is none: the supervisor has checked the type */

@@ -2,11 +2,13 @@
 import { readyToUndo } from '../kinds/container/act.ts'
 import { readyToRemove } from '../kinds/inodes/folder.ts'
 import { readyToContinue } from '../kinds/process/undo.ts'
+import { readyToEnd } from '../kinds/stress-ng/session.ts'
 
 const undoings = {
   process: readyToContinue,
   container: readyToUndo,
   inodes: readyToRemove,
+  'stress-ng': readyToEnd,
 }
 
 /**

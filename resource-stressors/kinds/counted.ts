@@ -1,5 +1,5 @@
 // What stressors have in common that take a number of things until few are left: open files, processes.
-import { invalidAttribute, refusal, type Figures, type PlanContext } from '../definition.ts'
+import { invalidAttribute, refusal, type Figures, type Plan, type PlanContext } from '../definition.ts'
 import { keptFree, spareOf, tightestOf, type Supply } from '../machine/supply.ts'
 
 export interface CountedAttributes {
@@ -12,9 +12,11 @@ export interface CountedTask {
   readonly count: number | null
   /** Never less than what has to stay free anyway; 0 where a count is asked for. */
   readonly leaveFree: number
+  /** No more than these, whatever becomes free. */
+  readonly most: number
 }
 
-export interface CountedPlan {
+export interface CountedPlan extends Required<Pick<Plan, 'giveBackShare'>> {
   readonly requested: Figures
   readonly notes: readonly string[]
   readonly task: CountedTask
@@ -27,23 +29,51 @@ export interface Most {
 }
 
 /**
+ * More than are free at the beginning may be taken later, where others give some back: this share of what can be given
+ * back in time.
+ */
+const RESERVE_SHARE = 0.25
+
+/**
+ * What is left of a number that can be given back within a second, the time of an emergency stop.
+ *
+ * @param inASecond as many as one stressor may have if there is no other
+ */
+export function mostInASecond(inASecond: number, { giveBackShareInUse }: PlanContext): Most {
+  const count = Math.floor(inASecond * Math.max(0, 1 - giveBackShareInUse))
+  const others = giveBackShareInUse > 0 ? ', beside what other stressors have' : ''
+  return { count, because: `as more could not be given back within a second${others}` }
+}
+
+/**
  * @param figure the name of the number that is taken, e.g. `files`
+ * @param inASecond as many can be given back in that time
+ * @param held another limit than that
  * @throws FaultlineError for a wrong combination of attributes, and where there is nothing to take
  */
 export function planCount(
   figure: string,
   { count, leaveFree }: CountedAttributes,
   supplies: readonly Supply[],
-  most: Most,
-  { field }: PlanContext,
+  context: PlanContext,
+  inASecond: number,
+  held: Most = { count: Infinity, because: '' },
 ): CountedPlan {
+  const { field } = context
   if (count !== undefined && leaveFree !== undefined) {
     throw invalidAttribute(field('leaveFree'), 'nothing beside count', leaveFree)
   }
   const spare = spareOf(supplies)
   const tightest = tightestOf(supplies)
   if (tightest === undefined || spare <= 0) throw refusal(noneToTake(figure, tightest))
-  if (leaveFree !== undefined) return planRest(figure, leaveFree, supplies, field('leaveFree'))
+  const timely = mostInASecond(inASecond, context)
+  const most = held.count < timely.count ? held : timely
+  if (most.count === 0) throw refusal(`${figure}: there are none to take, ${most.because}`)
+  if (leaveFree !== undefined) {
+    const rest = planRest(figure, leaveFree, supplies, most, field('leaveFree'))
+    const reserved = Math.min(most.count, rest.task.most + Math.ceil(inASecond * RESERVE_SHARE))
+    return { ...rest, task: { ...rest.task, most: reserved }, giveBackShare: reserved / inASecond }
+  }
   if (count === undefined) throw invalidAttribute(field('count'), 'count or leaveFree', count)
   const notes: string[] = []
   if (count > most.count && most.count <= spare) {
@@ -53,7 +83,8 @@ export function planCount(
     notes.push(`${count} were asked for: capped at ${spare}, as ${kept}`)
   }
   const capped = Math.min(count, spare, most.count)
-  return { requested: { [figure]: capped }, notes, task: { count: capped, leaveFree: 0 } }
+  const task = { count: capped, leaveFree: 0, most: capped }
+  return { requested: { [figure]: capped }, notes, task, giveBackShare: capped / inASecond }
 }
 
 function noneToTake(figure: string, tightest: Supply | undefined): string {
@@ -63,7 +94,13 @@ function noneToTake(figure: string, tightest: Supply | undefined): string {
   return `${figure}: there are none to take: ${free}`
 }
 
-function planRest(figure: string, asked: number, supplies: readonly Supply[], field: string): CountedPlan {
+function planRest(
+  figure: string,
+  asked: number,
+  supplies: readonly Supply[],
+  most: Most,
+  field: string,
+): Omit<CountedPlan, 'giveBackShare'> {
   const tightest = tightestOf(
     supplies.filter(({ guards }) => guards !== true),
     asked,
@@ -72,10 +109,14 @@ function planRest(figure: string, asked: number, supplies: readonly Supply[], fi
   if (asked >= limit) throw invalidAttribute(field, `less than ${limit}, all the ${name}`, asked)
   const kept = tightest ? keptFree(tightest) : 0
   const leaveFree = Math.max(asked, kept)
+  const takesNow = Math.max(0, spareOf(supplies, leaveFree))
+  if (takesNow > most.count) {
+    throw invalidAttribute(field, `at least ${leaveFree + takesNow - most.count}, ${most.because}`, asked)
+  }
   const notes: string[] = []
   if (kept > asked) notes.push(`less than ${kept} free is not safe here: so many will be left`)
   if (leaveFree >= limit - used) notes.push(`there are only ${limit - used} free: none is taken before there are more`)
-  return { requested: { [freeFigure(figure)]: leaveFree }, notes, task: { count: null, leaveFree } }
+  return { requested: { [freeFigure(figure)]: leaveFree }, notes, task: { count: null, leaveFree, most: takesNow } }
 }
 
 /** `files` that are left are `freeFiles`. */
@@ -89,12 +130,12 @@ export function freeFigure(figure: string): string {
  * @param share of what was asked for, 0 to 1
  */
 export function countToHold(
-  { count, leaveFree }: CountedTask,
+  { count, leaveFree, most }: CountedTask,
   share: number,
   held: number,
   supplies: readonly Supply[],
 ): number {
-  const possible = held + spareOf(supplies, leaveFree)
+  const possible = Math.min(most, held + spareOf(supplies, leaveFree))
   const wanted = count === null ? Math.floor(possible * share) : Math.min(Math.floor(count * share), possible)
   return Math.max(0, wanted)
 }

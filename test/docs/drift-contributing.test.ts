@@ -86,6 +86,8 @@ test('the stressor plans, acts as far as its ramp is, and gives all back', async
       memoryFloorBytes: 0,
       diskFloorBytes: 0,
       threadsInUse: 0,
+      ttlMs: 60_000,
+      giveBackShareInUse: 0,
       field: (name) => name,
     },
   )

@@ -1,6 +1,7 @@
 // docs/stressors.md: every command in it does what it shows and leaves no stressor; its table is complete.
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { allowedInWords } from '../../resource-stressors/kinds/stress-ng/allowed.ts'
 import { stressors } from '../../resource-stressors/registry.ts'
 import { ROOT } from '../cli/support.ts'
 import { attributesCell } from '../support/docs-fault-table.ts'
@@ -43,4 +44,10 @@ test('its table has each type, with all attributes and their defaults', () => {
   const rows = tableRows(sectionOf('All stressors', sections)).map(([type, , attributes]) => [type, attributes])
   const all = Object.values(stressors).map((definition) => [`\`${definition.type}\``, attributesCell(definition)])
   expect(rows).toEqual(all)
+})
+
+test('it names all stressors of stress-ng that may be started', () => {
+  const rows = tableRows(sectionOf('More, by stress-ng', sections))
+  const words = rows.map(([name, names]) => `${name}: ${names!.replaceAll('`', '')}`)
+  expect(words.join('; ')).toBe(allowedInWords)
 })

@@ -117,15 +117,36 @@ test('open files: at most as many as its processes may have; at least as many le
   expect(capped.notes).toEqual([
     '20000 were asked for: capped at 16000, as 16 processes hold them, each at most 1000 (RLIMIT_NOFILE)',
   ])
-  const rest = await plan('file-descriptors', { leaveFree: 70_000 }, small)
+  const tooMany = 'attributes.leaveFree: expected at least 983000, as 16 processes hold them, each at most 1000'
+  await expect(plan('file-descriptors', { leaveFree: 70_000 }, small)).rejects.toThrow(tooMany)
+  const rest = await plan('file-descriptors', { leaveFree: 70_000 })
   expect(rest).toMatchObject({ requested: { freeFiles: 70_000 }, notes: [] })
-  const low = await plan('file-descriptors', { leaveFree: 5 }, small)
+  const low = await plan('file-descriptors', { leaveFree: 5 })
   expect(low).toMatchObject({
-    requested: { freeFiles: 60_000 },
-    notes: ['less than 60000 free is not safe here: so many will be left'],
+    requested: { freeFiles: 6000 },
+    notes: ['less than 6000 free is not safe here: so many will be left'],
   })
-  const much = await plan('file-descriptors', { leaveFree: 999_500 }, small)
-  expect(much.notes).toEqual(['there are only 999000 free: none is taken before there are more'])
+  const much = await plan('file-descriptors', { leaveFree: 99_500 })
+  expect(much.notes).toEqual(['there are only 99000 free: none is taken before there are more'])
+})
+
+test('no more of anything than can be given back within a second', async () => {
+  const why = 'as more could not be given back within a second'
+  using large = machineWith('1000\t0\t10000000\n', 1_000_256)
+  large.write('proc/sys/kernel/pid_max', '4194304\n')
+  for (const [type, attributes, requested] of [
+    ['processes', {}, { processes: 5000 }],
+    ['file-descriptors', {}, { files: 500_000 }],
+    ['connections', { target: 'x:1' }, { connections: 10_000 }],
+  ] as const) {
+    const capped = await plan(type, { ...attributes, count: 1_000_000 }, large)
+    expect(capped.requested).toEqual(requested)
+    expect(capped.notes).toEqual([expect.stringContaining(why)])
+  }
+  const refused = plan('processes', { leaveFree: 50_000 }, large)
+  await expect(refused).rejects.toThrow(
+    RegExp(String.raw`attributes\.leaveFree: expected at least \d+, ${why}, got 50000`),
+  )
 })
 
 test('open files: of a system without a limit, or that tells nothing, or that has none to spare', async () => {

@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net'
 import { systemCode } from '../../../proxy/errors.ts'
 import { defineLoad, type RunningLoad } from '../../child/load.ts'
 import type { Progress } from '../../child/messages.ts'
+import { hurry } from '../../machine/hurry.ts'
 import { Machine } from '../../machine/machine.ts'
 import { shortageOf } from '../../machine/supply.ts'
 import { Pace } from './pace.ts'
@@ -135,6 +136,7 @@ class ConnectionsLoad implements RunningLoad {
 
   async stop(): Promise<void> {
     this.#stopping = true
+    hurry()
     const deadline = new Promise<void>((resolve) => setTimeout(resolve, CLOSE_DEADLINE_MS))
     const closed = new Promise<void>((resolve) => {
       this.#closed = resolve

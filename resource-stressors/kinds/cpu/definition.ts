@@ -2,6 +2,7 @@
 import { Type } from '@sinclair/typebox'
 import { defineStressor, invalidAttribute, type Plan, type PlanContext } from '../../definition.ts'
 import { findProgram } from '../../machine/programs.ts'
+import { countWorkers } from '../workers.ts'
 import type { CpuTask } from './load.ts'
 
 export interface CpuAttributes {
@@ -9,9 +10,6 @@ export interface CpuAttributes {
   readonly workers: number | 'all'
   readonly cores?: readonly number[]
 }
-
-/** More threads press no harder, they only keep everybody else, the admin API too, waiting for longer. */
-const MAX_THREADS_PER_CORE = 4
 
 export const cpu = defineStressor<CpuAttributes, CpuTask>({
   type: 'cpu',
@@ -42,13 +40,7 @@ function plan(attributes: CpuAttributes, context: PlanContext): Plan<CpuTask> {
   const bound = attributes.cores ?? []
   checkCores(bound, cores, context)
   const wholeCores = Math.ceil(usableCores)
-  const workers = attributes.workers === 'all' ? wholeCores : attributes.workers
-  const left = MAX_THREADS_PER_CORE * wholeCores - context.threadsInUse
-  if (workers > left) {
-    const used = context.threadsInUse > 0 ? ` less ${context.threadsInUse} that other stressors have` : ''
-    const expected = `at most ${Math.max(0, left)}, ${MAX_THREADS_PER_CORE} for each of ${wholeCores} cores${used}`
-    throw invalidAttribute(context.field('workers'), expected, workers)
-  }
+  const workers = countWorkers(attributes.workers, context)
   const loadPercent = attributes.load * (attributes.workers === 'all' ? usableCores / wholeCores : 1)
   const cpuCores = (workers * loadPercent) / 100
   const reachable = Math.min(usableCores, bound.length > 0 ? new Set(bound).size : Infinity)

@@ -4,66 +4,118 @@ import { closeSync, mkdirSync, openSync, readdirSync, rmdirSync, unlinkSync } fr
 import { join } from 'node:path'
 import { systemCode } from '../../../proxy/errors.ts'
 
+/** How the names of further folders begin; files are called by numbers. */
+const PART = 'part-'
+/** So many in turn have the same folder: few files need no second one, which would take an inode as well. */
+const FILES_IN_TURN = 1000
+
+/**
+ * Where there are many files, some of them are in folders of their own: the kernel removes one file of a folder at a time,
+ * but those of several folders at once.
+ */
 export class InodeFolder {
-  readonly #folder: string
+  readonly #folders: readonly string[]
+  #madeFolders = 0
   #files = 0
 
-  /** @throws what the system says */
-  constructor(folder: string) {
-    mkdirSync(folder, { mode: 0o700 })
-    this.#folder = folder
+  /**
+   * @param parts how many folders there are to be, itself included
+   * @throws what the system says
+   */
+  constructor(folder: string, parts: number) {
+    this.#folders = Array.from({ length: parts }, (_, part) => partOf(folder, part))
+    this.#makeFolderFor(0)
   }
 
   /** How many inodes it takes, its own included. */
   get inodes(): number {
-    return this.#files + 1
+    return this.#files + this.#madeFolders
   }
 
-  /** Adds so many files, or as many as there are inodes for. @returns whether it could add all */
+  /** Takes so many more, or as many as there are. @returns whether it could take all */
   add(count: number): boolean {
-    for (let left = count; left > 0; left--) {
+    const wanted = this.inodes + count
+    while (this.inodes < wanted) {
       try {
-        closeSync(openSync(this.#file(this.#files), 'wx'))
+        if (this.#turnOf(this.#files) >= this.#madeFolders) this.#makeFolderFor(this.#files)
+        else this.#makeFile()
       } catch (error) {
         if (systemCode(error) === 'ENOSPC') return false
         throw error
       }
-      this.#files++
     }
     return true
   }
 
-  /** Removes so many files, or all. */
+  /** Gives back so many, or all but the folders. */
   remove(count: number): void {
-    for (let left = Math.min(count, this.#files); left > 0; left--) {
-      removeFile(this.#file(this.#files - 1))
-      this.#files--
-    }
+    for (let left = Math.min(count, this.#files); left > 0; left--) removeFile(this.#file(--this.#files))
+  }
+
+  #makeFile(): void {
+    closeSync(openSync(this.#file(this.#files), 'wx'))
+    this.#files++
+  }
+
+  #makeFolderFor(index: number): void {
+    mkdirSync(this.#folderOf(index), { mode: 0o700 })
+    this.#madeFolders++
+  }
+
+  #turnOf(index: number): number {
+    return Math.floor(index / FILES_IN_TURN) % this.#folders.length
+  }
+
+  #folderOf(index: number): string {
+    return this.#folders[this.#turnOf(index)] as string
   }
 
   #file(index: number): string {
-    return join(this.#folder, String(index))
+    return join(this.#folderOf(index), String(index))
   }
 }
 
+/** The first part is the folder itself. */
+function partOf(folder: string, part: number): string {
+  return part === 0 ? folder : join(folder, `${PART}${part}`)
+}
+
 /**
- * Removes such a folder with all that is in it. Takes some seconds for a hundred thousand files on a busy disk.
+ * Removes the files of one part, and its folder if it is not that of the other parts.
+ *
+ * @throws what the system says
+ */
+export function removePart(folder: string, part: number): void {
+  const path = partOf(folder, part)
+  ignoringAbsence(() => {
+    for (const name of readdirSync(path)) if (!name.startsWith(PART)) removeFile(join(path, name))
+    if (part > 0) rmdirSync(path)
+  })
+}
+
+/**
+ * Removes such a folder with all that is in it. Takes a second or more for a hundred thousand files.
  *
  * @throws what the system says, also if somebody adds files meanwhile; then it may be called again
  */
 export function removeFolder(folder: string): void {
-  try {
-    for (const name of readdirSync(folder)) removeFile(join(folder, name))
+  ignoringAbsence(() => {
+    for (const name of readdirSync(folder)) {
+      if (name.startsWith(PART)) removeFolder(join(folder, name))
+      else removeFile(join(folder, name))
+    }
     rmdirSync(folder)
-  } catch (error) {
-    if (systemCode(error) !== 'ENOENT') throw error
-  }
+  })
+}
+
+function removeFile(path: string): void {
+  ignoringAbsence(() => unlinkSync(path))
 }
 
 /** It may be gone: of temporary files, others make tidy as well. */
-function removeFile(path: string): void {
+function ignoringAbsence(remove: () => void): void {
   try {
-    unlinkSync(path)
+    remove()
   } catch (error) {
     if (systemCode(error) !== 'ENOENT') throw error
   }
