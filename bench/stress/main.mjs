@@ -27,7 +27,7 @@ const DISK_SPECS = [
   { type: 'disk-fill', attributes: { bytes: FILL_BYTES } },
   { type: 'disk-io', attributes: { iops: 1e6, sync: 'fdatasync', fileSizeBytes: 16 * MIB } },
   { type: 'disk-io', attributes: { iops: 1e6, sync: 'direct', workers: 4, fileSizeBytes: 16 * MIB } },
-  { type: 'inodes', attributes: { count: 100_000 } },
+  { type: 'inodes', attributes: { count: 40_000 } },
 ]
 
 const usage = `usage: node bench/stress/main.mjs [options]

@@ -54,6 +54,8 @@ export class Reservoir {
       this.#filledBytes = BLOCK_BYTES
     }
     this.#collectGarbage()
+    // The first leaves the freeing to another thread; the second waits for that. Memory is given back before it is told.
+    this.#collectGarbage()
   }
 
   /** Reads a byte of every page, so that what was swapped out comes back. */
