@@ -21,6 +21,7 @@ const statusByCode: Readonly<Record<FaultlineErrorCode, number>> = {
   network_closed: 503,
   stopped: 423,
   lease_not_found: 404,
+  lease_waits: 409,
   limit_reached: 429,
   unknown_stressor_type: 400,
   stressor_exists: 409,

@@ -5,7 +5,6 @@ export { ExperimentFile, loadExperiment, parseExperiment, type LoadExperimentOpt
 export type { Journal, Outcome, PhaseName, Verdict } from './model.ts'
 export { NetworkTarget, type NetworkTargetOptions } from './runner/network-target.ts'
 export { describePlan, planExperiment, type Plan, type PlannedStep, type PlanOptions } from './runner/plan.ts'
-export { RunQueue } from './runner/queue.ts'
 export { RefusedError } from './runner/refused-error.ts'
 export { runExperiment, type RunEvent, type RunOptions, type RunResult } from './runner/run.ts'
 export { ServerTarget, type ServerTargetOptions } from './runner/server-target.ts'

@@ -15,6 +15,7 @@ export type FaultlineErrorCode =
   | 'network_closed' // the network was closed
   | 'stopped' // the emergency stop is on: nothing may act until it is taken back
   | 'lease_not_found' // no such lease, or it has ended
+  | 'lease_waits' // the lease of an experiment whose turn it is not yet
   | 'limit_reached' // as many as there may be
   | 'unknown_stressor_type' // no such stressor in the registry
   | 'stressor_exists' // the name is taken

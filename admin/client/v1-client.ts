@@ -1,6 +1,7 @@
 // Drives a running server over our own API, /v1.
 import type { Dispatcher } from 'undici'
 import type { FaultChange, FaultSpec, ProxyChange, ProxySpec } from '../../proxy/index.ts'
+import type { LeaseSpec } from '../../proxy/leases.ts'
 import type { PartitionSpec } from '../../proxy/partition.ts'
 import type { StressorSpec } from '../../resource-stressors/index.ts'
 import { readFeed, type FeedOptions } from './feed.ts'
@@ -152,9 +153,9 @@ export class V1Client {
 
   // ---- leases ------------------------------------------------------------------------------------------------------
 
-  /** What names its id ends when it has not been renewed for so many milliseconds. */
-  createLease(ttlMs: number): Promise<LeaseView> {
-    return this.#call('POST', '/v1/leases', isLease, { ttlMs })
+  /** What names its id ends when it has not been renewed for so long. That of an experiment may have to wait its turn. */
+  createLease(spec: LeaseSpec): Promise<LeaseView> {
+    return this.#call('POST', '/v1/leases', isLease, spec)
   }
 
   renewLease(id: string): Promise<LeaseView> {

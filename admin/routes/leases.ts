@@ -14,12 +14,16 @@ export const leaseSchema = Type.Object({
   ttlMs: Type.Integer({ description: 'How long it lasts after it was made or renewed, in milliseconds.' }),
   remainingMs: Type.Integer({ description: 'What is left of that.' }),
   holds: Type.Integer({ description: 'Faults, partitions and stressors that end with it.' }),
+  experiment: Type.Boolean({ description: 'It is to hold an experiment.' }),
+  ahead: Type.Integer({
+    description: 'How many experiments have to end before it is the turn of this one, and it can hold something.',
+  }),
 })
 
 export const leaseListSchema = Type.Object({ leases: Type.Array(leaseSchema) })
 
-function viewLease({ id, ttlMs, leftMs, holds }: Lease): Static<typeof leaseSchema> {
-  return { id, ttlMs, remainingMs: Math.ceil(leftMs), holds }
+function viewLease({ id, ttlMs, leftMs, holds, experiment, ahead }: Lease): Static<typeof leaseSchema> {
+  return { id, ttlMs, remainingMs: Math.ceil(leftMs), holds, experiment, ahead }
 }
 
 export function leaseRoutes(app: FastifyInstance, network: Network): void {

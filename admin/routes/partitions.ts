@@ -60,7 +60,7 @@ export function partitionRoutes(app: FastifyInstance, network: Network): void {
       description: 'Links are the proxies that say by `from` and `to` which services they join; also later ones.',
       body: 'PartitionSpec',
       answers: { 201: 'Partition' },
-      errors: [400, 404, 423],
+      errors: [400, 404, 409, 423],
     }),
     (request, reply) => {
       const partition = network.partition(request.body as PartitionSpec)

@@ -66,7 +66,7 @@ export function requirePartition(network: Network, { partition: name }: Partitio
 }
 
 export function requireLease(network: Network, { id }: LeasePath): Lease {
-  return network.leases.require(id, 'id')
+  return network.leases.find(id, 'id')
 }
 
 export function requireStressor(stressors: Stressors, { stressor: idOrName }: StressorPath): Stressor {

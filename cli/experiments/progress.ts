@@ -32,6 +32,8 @@ export class Progress {
   readonly onEvent = (event: RunEvent): void => {
     switch (event.kind) {
       case 'queued':
+        if (event.ahead > 0) this.#line(0, `waits for its turn: ${event.ahead} to end before`)
+        break
       case 'breached': // the line for `stopping` says the same
       case 'finished':
         break

@@ -18,7 +18,8 @@ export interface Acting {
   injections(): Promise<number | undefined>
   /** What its stressor reached, once it has ended. Left out: it is none. */
   readonly figures?: () => Promise<StressorFigures | undefined>
-  end(): Promise<void>
+  /** @returns false: it had ended before, and nobody here wanted that */
+  end(): Promise<boolean>
 }
 
 /**
@@ -98,7 +99,10 @@ function stressActing({ type, attributes, isOnce }: StressAction, step: Step, na
     begin: () => holding.startStressor({ type, attributes, name, ttlMs, rampUpMs: step.rampMs }),
     injections: async () => undefined,
     figures: () => holding.stressorFigures(name),
-    end: () => holding.stopStressor(name),
+    end: async () => {
+      await holding.stopStressor(name)
+      return true // why it has ended, its figures say
+    },
   }
 }
 
@@ -123,6 +127,7 @@ function loadActing({ probe: spec, perSecond, ramp, maxOutstanding }: LoadAction
     async end() {
       await loop?.stop()
       await probe?.close()
+      return true
     },
   }
 }

@@ -4,6 +4,7 @@ import type { Network } from '../../proxy/index.ts'
 import type { Lease } from '../../proxy/leases.ts'
 import type { Stressors, StressorSpec } from '../../resource-stressors/index.ts'
 import { Renewal } from './renewal.ts'
+import { untilTurn } from './turn.ts'
 import {
   DEFAULT_LEASE_MS,
   type ExperimentTarget,
@@ -52,17 +53,25 @@ export class NetworkTarget implements ExperimentTarget {
     return { requested, notes }
   }
 
-  async hold(lost: (error: Error) => void): Promise<Holding> {
-    const lease = this.#network.leases.create({ ttlMs: this.#leaseMs })
-    const renewal = new Renewal({
-      leaseMs: this.#leaseMs,
-      lost,
-      renew: async () => {
-        lease.renew()
-        return this.#network.leases.get(lease.id) !== undefined
-      },
-    })
-    return new NetworkHolding(this.#network, this.#stressors, lease, renewal)
+  async hold(...[signal, onAhead]: Parameters<ExperimentTarget['hold']>): Promise<Holding> {
+    const leaseMs = this.#leaseMs
+    const { leases } = this.#network
+    const lease = leases.create({ ttlMs: leaseMs, experiment: true })
+    try {
+      const renew = async (): Promise<number> => {
+        leases.find(lease.id).renew()
+        return lease.ahead
+      }
+      await untilTurn({ leaseMs, renew, onAhead }, signal)
+    } catch (error) {
+      lease.end()
+      throw error
+    }
+    const renew = async (): Promise<boolean> => {
+      lease.renew()
+      return leases.get(lease.id) !== undefined
+    }
+    return new NetworkHolding(this.#network, this.#stressors, lease, new Renewal({ leaseMs, renew }))
   }
 }
 
@@ -79,6 +88,10 @@ class NetworkHolding implements Holding {
     this.#renewal = renewal
   }
 
+  get lost(): AbortSignal {
+    return this.#renewal.lost
+  }
+
   async addFault(...[proxy, { isHeld = true, ...spec }]: Parameters<Holding['addFault']>): Promise<void> {
     this.#proxy(proxy).addFault({ ...spec, ...(isHeld && { lease: this.#lease.id }) })
   }
@@ -87,9 +100,11 @@ class NetworkHolding implements Holding {
     this.#proxy(proxy).updateFault(name, change)
   }
 
-  async removeFault(proxy: string, name: string): Promise<void> {
+  async removeFault(proxy: string, name: string): Promise<boolean> {
     const found = this.#network.proxy(proxy)
-    if (found?.fault(name)) found.removeFault(name)
+    if (!found?.fault(name)) return false
+    found.removeFault(name)
+    return true
   }
 
   async injections({ proxy, fault }: { readonly proxy: string; readonly fault: string }): Promise<number | undefined> {
@@ -100,8 +115,10 @@ class NetworkHolding implements Holding {
     this.#network.partition({ ...spec, ...(isHeld && { lease: this.#lease.id }) })
   }
 
-  async healPartition(name: string): Promise<void> {
-    this.#network.partitions.find((partition) => partition.name === name)?.heal()
+  async healPartition(name: string): Promise<boolean> {
+    const found = this.#network.partitions.find((partition) => partition.name === name)
+    found?.heal()
+    return found !== undefined
   }
 
   async startStressor(spec: Parameters<Holding['startStressor']>[0]): Promise<void> {

@@ -7,11 +7,11 @@ export interface RenewalOptions {
   readonly leaseMs: number
   /** @returns false: there is no such lease any more. @throws if it can't be told now */
   readonly renew: () => Promise<boolean>
-  readonly lost: (error: Error) => void
 }
 
 export class Renewal {
   readonly #options: RenewalOptions
+  readonly #lost = new AbortController()
   #renewedMs = performance.now()
   #timer: NodeJS.Timeout | undefined
   #isOver = false
@@ -19,6 +19,11 @@ export class Renewal {
   constructor(options: RenewalOptions) {
     this.#options = options
     this.#wait()
+  }
+
+  /** Aborts when it could not be renewed. */
+  get lost(): AbortSignal {
+    return this.#lost.signal
   }
 
   /** It is not renewed any more. */
@@ -46,7 +51,7 @@ export class Renewal {
   #lose(reason: string, cause?: unknown): void {
     if (this.#isOver) return
     this.stop()
-    const { leaseMs, lost } = this.#options
-    lost(new Error(`the lease of ${leaseMs} ms that holds the experiment is lost: ${reason}`, { cause }))
+    const { leaseMs } = this.#options
+    this.#lost.abort(new Error(`the lease of ${leaseMs} ms that holds the experiment is lost: ${reason}`, { cause }))
   }
 }

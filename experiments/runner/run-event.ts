@@ -5,7 +5,8 @@ import type { MetricSample } from './metric-monitor.ts'
 
 /** What happens during a run, for who shows it. Times are milliseconds since the run's begin. */
 export type RunEvent =
-  | { readonly kind: 'queued' }
+  /** So many experiments on this target have to end before; first and whenever that changes; 0: it is its turn. */
+  | { readonly kind: 'queued'; readonly ahead: number }
   | { readonly kind: 'phase'; readonly phase: PhaseName; readonly atMs: number; readonly expectedMs: number }
   | { readonly kind: 'step'; readonly step: StepRecord }
   | { readonly kind: 'attempt'; readonly attempt: Attempt }

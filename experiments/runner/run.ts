@@ -15,7 +15,6 @@ import { Notifier } from './notifier.ts'
 import { planExperiment } from './plan.ts'
 import { Probing } from './probing.ts'
 import { waitForRecovery } from './recovering.ts'
-import { commonQueue, type RunQueue } from './queue.ts'
 import type { RunEvent } from './run-event.ts'
 import { refusedBaseline, refusedMetrics, refusedProbes } from './steadiness.ts'
 import { Steps } from './steps.ts'
@@ -32,8 +31,6 @@ export interface RunOptions {
   /** Lets an experiment in production act. Default false. */
   readonly allowProduction?: boolean
   readonly onEvent?: (event: RunEvent) => void
-  /** Default: the one of this process, for 3 at a time. */
-  readonly queue?: RunQueue
   readonly clock?: Clock
   /** Whom to tell beside those of the experiment. */
   readonly notify?: readonly Webhook[]
@@ -58,13 +55,22 @@ export async function runExperiment(
   target: ExperimentTarget,
   options: RunOptions = {},
 ): Promise<RunResult> {
-  const { queue = commonQueue, signal = new AbortController().signal, onEvent } = options
-  onEvent?.({ kind: 'queued' })
-  return queue.run(async () => {
-    const { allowProduction = false } = options
-    await planExperiment(experiment, target, { allowProduction })
-    return await new Run(experiment, target, options).execute()
-  }, signal)
+  const { allowProduction = false, signal = new AbortController().signal, onEvent } = options
+  signal.throwIfAborted()
+  const check = () => planExperiment(experiment, target, { allowProduction })
+  await check() // what is refused need not wait, and leaves no trace
+  let hasWaited = false
+  const holding = await target.hold(signal, (ahead) => {
+    hasWaited ||= ahead > 0
+    onEvent?.({ kind: 'queued', ahead })
+  })
+  try {
+    if (hasWaited) await check()
+  } catch (error) {
+    await holding.release().catch(() => undefined) // it ends by itself
+    throw error
+  }
+  return await new Run(experiment, target, holding, options).execute()
 }
 
 /** So long everything is undone step by step, before it is by ending the lease. */
@@ -73,6 +79,7 @@ const UNDO_MS = 300
 class Run {
   readonly #experiment: Experiment
   readonly #target: ExperimentTarget
+  readonly #holding: Holding
   readonly #options: RunOptions
   readonly #clock: Clock
   readonly #originMs: number
@@ -93,15 +100,16 @@ class Run {
   readonly #listeners = new Set<(attempt: Attempt) => void>()
   #phase: { readonly name: PhaseName; readonly fromMs: number } | undefined
   #steps: Steps | undefined
-  #holding: Holding | undefined
   #stop: Stop | undefined
   #reverted: Promise<readonly Error[]> | undefined
   #removedMs: number | null = null
 
-  constructor(experiment: Experiment, target: ExperimentTarget, options: RunOptions) {
+  /** @param holding released in the end, whatever happens */
+  constructor(experiment: Experiment, target: ExperimentTarget, holding: Holding, options: RunOptions) {
     const { clock = systemClock } = options
     this.#experiment = experiment
     this.#target = target
+    this.#holding = holding
     this.#options = options
     this.#clock = clock
     this.#originMs = clock.now()
@@ -134,6 +142,10 @@ class Run {
     const interrupt = (): void => this.#end({ outcome: 'aborted', reason: describeReason(signal?.reason) })
     signal?.addEventListener('abort', interrupt)
     if (signal?.aborted === true) interrupt()
+    const { lost } = this.#holding
+    const giveUp = (): void => this.#end({ outcome: 'error', reason: describeReason(lost.reason) })
+    lost.addEventListener('abort', giveUp)
+    if (lost.aborted) giveUp()
     const limit = this.#clock.setTimer(() => {
       const reason = `it took longer than ${formatDuration(maxDurationMs)}, safety.maxDuration`
       this.#end({ outcome: 'aborted', reason })
@@ -146,6 +158,7 @@ class Run {
     } finally {
       this.#clock.clearTimer(limit)
       signal?.removeEventListener('abort', interrupt)
+      lost.removeEventListener('abort', giveUp)
       monitor.stop()
       await Promise.all([this.#probing.close(), this.#metrics.stop()])
     }
@@ -207,15 +220,11 @@ class Run {
   async #prepare(): Promise<Steps> {
     const { signal } = this.#abort
     const { preparation, failure, safety } = this.#experiment
-    const holding = await this.#target.hold((error) => this.#end({ outcome: 'error', reason: error.message }))
-    this.#holding = holding
-    if (signal.aborted) await holding.release()
-    signal.throwIfAborted()
     this.#steps = new Steps({
       ...this.#shared(),
       prefix: `experiment-${this.#id}`,
       target: this.#target,
-      holding,
+      holding: this.#holding,
       radius: new BlastRadius(safety),
       keep: safety.keepForMs === undefined ? undefined : { fromMs: failure.forMs, forMs: safety.keepForMs },
       onStep: (step) => this.#tell({ kind: 'step', step: { ...step } }),
@@ -273,7 +282,7 @@ class Run {
     const undoing = this.#steps?.undoAll() ?? Promise.resolve([])
     // One call ends all that is held, should single ones take long.
     await Promise.race([undoing, waitFor(this.#clock, UNDO_MS, new AbortController().signal)])
-    const released = await this.#holding?.release().catch((error: unknown) => error as Error)
+    const released = await this.#holding.release().catch((error: unknown) => error as Error)
     let left = await undoing
     if (left.length > 0) left = (await this.#steps?.undoAll()) ?? []
     const kept = this.#kept()

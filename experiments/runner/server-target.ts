@@ -5,6 +5,7 @@ import type { ProxyView } from '../../admin/client/v1-answers.ts'
 import { FaultlineError, type FaultlineErrorCode } from '../../proxy/errors.ts'
 import type { StressorSpec } from '../../resource-stressors/index.ts'
 import { Renewal } from './renewal.ts'
+import { untilTurn } from './turn.ts'
 import {
   DEFAULT_LEASE_MS,
   type ExperimentTarget,
@@ -49,10 +50,18 @@ export class ServerTarget implements ExperimentTarget, AsyncDisposable {
     return { requested, notes }
   }
 
-  async hold(lost: (error: Error) => void): Promise<Holding> {
-    const { id } = await this.#client.createLease(this.#leaseMs)
+  async hold(...[signal, onAhead]: Parameters<ExperimentTarget['hold']>): Promise<Holding> {
+    const leaseMs = this.#leaseMs
+    const { id } = await this.#client.createLease({ ttlMs: leaseMs, experiment: true })
+    try {
+      const renew = async (): Promise<number> => (await this.#client.renewLease(id)).ahead
+      await untilTurn({ leaseMs, renew, onAhead }, signal)
+    } catch (error) {
+      await this.#client.endLease(id).catch(() => undefined) // it ends by itself
+      throw error
+    }
     const renew = (): Promise<boolean> => isThere(this.#client.renewLease(id))
-    return new ServerHolding(this.#client, id, new Renewal({ leaseMs: this.#leaseMs, lost, renew }))
+    return new ServerHolding(this.#client, id, new Renewal({ leaseMs, renew }))
   }
 
   /** Ends the connections to the server. */
@@ -76,6 +85,10 @@ class ServerHolding implements Holding {
     this.#renewal = renewal
   }
 
+  get lost(): AbortSignal {
+    return this.#renewal.lost
+  }
+
   async addFault(...[proxy, { isHeld = true, ...spec }]: Parameters<Holding['addFault']>): Promise<void> {
     await called(this.#client.addFault(proxy, { ...spec, ...(isHeld && { lease: this.#lease }) }))
   }
@@ -84,8 +97,8 @@ class ServerHolding implements Holding {
     await called(this.#client.updateFault(proxy, name, change))
   }
 
-  async removeFault(proxy: string, name: string): Promise<void> {
-    await isThere(this.#client.removeFault(proxy, name))
+  removeFault(proxy: string, name: string): Promise<boolean> {
+    return isThere(this.#client.removeFault(proxy, name))
   }
 
   async injections({ proxy, fault }: { readonly proxy: string; readonly fault: string }): Promise<number | undefined> {
@@ -97,8 +110,8 @@ class ServerHolding implements Holding {
     await called(this.#client.addPartition({ ...spec, ...(isHeld && { lease: this.#lease }) }))
   }
 
-  async healPartition(name: string): Promise<void> {
-    await isThere(this.#client.healPartition(name))
+  healPartition(name: string): Promise<boolean> {
+    return isThere(this.#client.healPartition(name))
   }
 
   async startStressor(spec: Parameters<Holding['startStressor']>[0]): Promise<void> {

@@ -198,7 +198,9 @@ export class Steps {
     await this.#countInjections(active)
     for (let attempt = 1; ; attempt++) {
       try {
-        await acting.end()
+        const isThere = await acting.end()
+        // Unless that was the doing of an attempt before, or of the lease's end.
+        if (!isThere && attempt === 1 && !this.#isOver) this.#endedEarly(record, 'somebody has removed it')
         break
       } catch (error) {
         if (attempt < UNDO_ATTEMPTS) {
@@ -228,9 +230,13 @@ export class Steps {
     Object.assign(record, { requested, achieved, ...(notes.length > 0 && { notes }) })
     const why = reason === null ? undefined : unwanted[reason]
     if (why === undefined || record.error !== undefined) return
+    this.#endedEarly(record, why)
+    this.#options.onStep(record)
+  }
+
+  #endedEarly(record: Mutable, why: string): void {
     record.error = `it ended before its time: ${why}`
     this.#cutShort.push(`${record.name}: ${record.error}`)
-    this.#options.onStep(record)
   }
 
   async #countInjections({ acting, record }: Active): Promise<void> {

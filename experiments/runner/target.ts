@@ -40,11 +40,12 @@ export interface ExperimentTarget {
   /** What a stressor would do; nothing is done. @throws if it would be refused */
   planStressor(spec: StressorSpec): Promise<PlannedStressor>
   /**
-   * Begins to hold.
+   * Begins to hold, once it is the turn of this experiment: a few at a time may act on a target.
    *
-   * @param lost what was held has ended, or will, and nobody here wanted that
+   * @param onAhead told how many have to end before, first and whenever that changes; 0 at last
+   * @throws the signal's reason if it aborts meanwhile
    */
-  hold(lost: (error: Error) => void): Promise<Holding>
+  hold(signal: AbortSignal, onAhead: (ahead: number) => void): Promise<Holding>
 }
 
 /** What is not held outlives the experiment: until its own time is over, or somebody ends it. */
@@ -56,13 +57,17 @@ export interface Held {
 
 /** What an experiment has on a target. Names are unique there. What is to end and is not there any more has ended. */
 export interface Holding {
+  /** Aborts when what was held has ended, or will, and nobody here wanted that; its reason is an Error. */
+  readonly lost: AbortSignal
   addFault(proxy: string, spec: FaultSpec & Held): Promise<void>
   changeFault(proxy: string, name: string, change: FaultChange): Promise<void>
-  removeFault(proxy: string, name: string): Promise<void>
+  /** @returns false: it was not there any more */
+  removeFault(proxy: string, name: string): Promise<boolean>
   /** How often a fault, or those of a partition, has acted; undefined: it is gone. */
   injections(of: { readonly proxy: string; readonly fault: string }): Promise<number | undefined>
   addPartition(spec: PartitionSpec & Held): Promise<void>
-  healPartition(name: string): Promise<void>
+  /** @returns false: it was not there any more */
+  healPartition(name: string): Promise<boolean>
   /** Resolves when it acts. */
   startStressor(spec: StressorSpec & { readonly name: string }): Promise<void>
   /** Resolves when it is gone. */

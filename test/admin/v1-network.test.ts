@@ -158,13 +158,36 @@ describe('partitions', () => {
 })
 
 describe('leases', () => {
+  test('of experiments hold nothing before their turn', async () => {
+    await call('POST', '/v1/proxies', spec)
+    for (let count = 0; count < 4; count++) await call('POST', '/v1/leases', { ttlMs: 1000, experiment: true })
+    const { leases } = await read('LeaseList', '/v1/leases')
+    expect(leases.map(({ experiment, ahead }: { experiment: boolean; ahead: number }) => [experiment, ahead])).toEqual(
+      [0, 0, 0, 1].map((ahead) => [true, ahead]),
+    )
+    const held = { name: 'n', ttlMs: 1000, lease: leases[3].id }
+    for (const [path, what] of [
+      ['faults', { proxy: 'p', type: 'noop', ...held }],
+      ['partitions', { groups: [['app'], ['db']], ...held }],
+      ['proxies', { name: 'q', upstream: 'localhost:1', lease: held.lease }],
+    ] as const) {
+      expect(await problem('POST', `/v1/${path}`, what)).toMatchObject({
+        status: 409,
+        code: 'lease_waits',
+        field: 'lease',
+      })
+    }
+    await call('DELETE', `/v1/leases/${leases[0].id}`)
+    expect((await call('POST', '/v1/faults', { proxy: 'p', type: 'noop', ...held })).status).toBe(201)
+  })
+
   test('hold what names them until they end', async () => {
     await call('POST', '/v1/proxies', spec)
     const { status, location, body } = await call('POST', '/v1/leases', { ttlMs: 1000 })
     expect([status, location]).toEqual([201, `/v1/leases/${body.id}`])
     await call('POST', '/v1/faults', { proxy: 'p', type: 'noop', lease: body.id })
     clock.advance(900)
-    const lease = { id: body.id, ttlMs: 1000, remainingMs: 100, holds: 1 }
+    const lease = { id: body.id, ttlMs: 1000, remainingMs: 100, holds: 1, experiment: false, ahead: 0 }
     expect((await read('LeaseList', '/v1/leases')).leases).toEqual([lease])
     const renewed = await call('POST', `/v1/leases/${body.id}/renew`)
     expect(renewed.body).toEqual({ ...lease, remainingMs: 1000 })

@@ -120,9 +120,37 @@ describe('leases', () => {
     expect([...proxied.proxy.faults].map(({ name }) => name)).toEqual(['s'])
   })
 
+  test('of experiments, three have their turn at a time, in the order in which they came', async () => {
+    const clock = new ManualClock()
+    await using proxied = await startProxied([], { clock })
+    const { leases } = proxied.network
+    const plain = leases.create({ ttlMs: 60_000 })
+    const [first, second, third, fourth, fifth] = Array.from({ length: 5 }, () =>
+      leases.create({ ttlMs: 1000, experiment: true }),
+    )
+    const aheads = () => [...leases].map(({ ahead }) => ahead)
+    expect(aheads()).toEqual([0, 0, 0, 0, 1, 2])
+    const hold = (lease: string) => proxied.proxy.addFault({ type: 'noop', name: lease, lease })
+    expect(() => hold(fourth!.id)).toThrow(
+      'lease: expected the id of a lease whose turn it is, 1 experiments are ahead',
+    )
+    hold(plain.id)
+    hold(first!.id)
+    second!.end()
+    expect(aheads()).toEqual([0, 0, 0, 0, 1])
+    hold(fourth!.id)
+    clock.advance(900)
+    for (const lease of [first, fourth, fifth]) lease!.renew()
+    clock.advance(100)
+    expect([third!.leftMs, fifth!.ahead, aheads()]).toEqual([0, 0, [0, 0, 0, 0]])
+    while ([...leases].length < 101) leases.create({ ttlMs: 1000, experiment: true })
+    expect(() => leases.create({ ttlMs: 1000, experiment: true })).toThrow('100 experiments act or wait')
+  })
+
   test.each([
     [{ ttlMs: 99 }, 'ttlMs: expected an integer from 100 to 3600000'],
     [{ ttlMs: 4_000_000 }, 'ttlMs: expected'],
+    [{ ttlMs: 1000, experiment: 'yes' }, 'experiment: expected'],
     [{}, 'ttlMs'],
     [{ ttl: 1000 }, 'ttl'],
   ])('%j is refused', (spec, message) => {

@@ -193,7 +193,7 @@ describe('no flags let act', () => {
     const what = await fileOf({ failure: `[${fault('b')}]`, says: '' })
     let most = 0
     const unsubscribe = server.network.changes.subscribe(() => {
-      most = Math.max(most, [...server.network.leases].length)
+      most = Math.max(most, [...server.network.leases].filter(({ ahead }) => ahead === 0).length)
     })
     const flags = [[], ['--environment', 'development', '--json'], ['--yes-i-mean-production'], ['--scale-time', '0.9']]
     const ended = await Promise.all(flags.map((args) => faultline([...what, ...args])))
@@ -201,5 +201,6 @@ describe('no flags let act', () => {
     // Of so few probes nothing else is certain, but all of them had their turn.
     expect(ended.map(({ stdout }) => stdout.includes('a test'))).toEqual(flags.map(() => true))
     expect([most, remains(server.network)]).toEqual([3, []])
+    expect(ended.filter(({ stderr }) => stderr.includes('waits for its turn: 1 to end before'))).toHaveLength(1)
   })
 })

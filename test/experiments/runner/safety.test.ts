@@ -110,6 +110,20 @@ describe('reverts everything at once', () => {
     expect(remains(system.network)).toEqual([])
   })
 
+  test.each([
+    ['a fault', latency, (network: Network) => network.proxy('shop')?.removeAllFaults()],
+    ['a partition', cut, (network: Network) => network.heal()],
+  ])('with an error, when somebody removes %s before its time', async (_what, step, remove) => {
+    await using system = await startSystem()
+    const { heard, running } = await runUntilStopped(system, { failure: `[${step.replace('20s', '500ms')}]` })
+    await heard.until((event): event is typeof event => event.kind === 'step')
+    remove(system.network)
+    const { journal } = await running
+    expect(journal.outcome).toBe('error')
+    expect(journal.reason).toContain('it ended before its time: somebody has removed it')
+    expect(remains(system.network)).toEqual([])
+  })
+
   test('when the lease that holds it all is lost', async () => {
     await using system = await startSystem()
     const { heard, running } = await runUntilStopped(system, { failure: `[${latency}]` })
@@ -129,7 +143,7 @@ describe('reverts everything at once', () => {
     const failure = `[{ process: { pid: ${victim.pid}, action: hang }, for: 20s }]`
     const { heard, running } = await runUntilStopped(system, { failure }, { signal: controller.signal })
     await heard.begun('stress')
-    expect(victim.isStopped).toBe(true)
+    await expect.poll(() => victim.isStopped).toBe(true) // as soon as it gets to run, and so to its signal
     controller.abort(new Error('enough'))
     const { journal } = await running
     expect(journal).toMatchObject({ outcome: 'aborted', steps: [{ name: `process hang of ${victim.pid}` }] })

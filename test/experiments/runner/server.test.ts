@@ -42,7 +42,7 @@ test('a run is the same as in one process, with ramps, partitions and stressors'
   const heard = new Heard()
   const running = runExperiment(await experimentOf(url, { failure, safety }), target, heard)
   await heard.begun('stress')
-  expect(victim.isStopped).toBe(true)
+  await expect.poll(() => victim.isStopped).toBe(true) // as soon as it gets to run, and so to its signal
   const { journal } = await running
   expect(journal.reason).toBeUndefined()
   expect(journal.steps.map(({ kind, undoneMs }) => `${kind} ${undoneMs! > 0}`).toSorted()).toEqual([
@@ -80,6 +80,22 @@ test('a server that is not there is an error', async () => {
 
 const long = '{ fault: { proxy: shop, type: latency, attributes: { latency: 5 } }, for: 20s }'
 
+test('three act on a server at a time, of whatever processes; a killed one makes room', async () => {
+  const text = textOf(url, { failure: `[${long}]`, safety })
+  const start = () => startRunner(server, text, 'fault')
+  const runners = await Promise.all([start(), start(), start()])
+  const fourth = start()
+  const turns = () => [...server.network.leases].map(({ ahead }) => ahead)
+  await expect.poll(turns).toEqual([0, 0, 0, 1])
+  const faults = () => [...(server.network.proxy('shop')?.faults ?? [])].length
+  expect(faults()).toBe(3)
+  await end(runners[0].child, 'SIGKILL')
+  runners.push(await fourth)
+  expect([turns(), faults()]).toEqual([[0, 0, 0], 3])
+  await Promise.all(runners.slice(1).map(({ child }) => end(child, 'SIGTERM')))
+  expect(remains(server.network)).toEqual([])
+})
+
 describe('a runner that is told to end', () => {
   test.each(['SIGINT', 'SIGTERM'] as const)('by %s reverts first', async (signal) => {
     const { child, events } = await startRunner(server, textOf(url, { failure: `[${long}]`, safety }), 'fault')
@@ -97,7 +113,7 @@ describe('a runner that is told to end', () => {
       textOf(url, { failure: `[{ parallel: [${long}, ${hang}] }]`, safety }),
       'stress',
     )
-    expect(victim.isStopped).toBe(true)
+    await expect.poll(() => victim.isStopped).toBe(true)
     await end(child, 'SIGKILL')
     // The lease lasts a second after its last renewal.
     await untilNothingRemains(server.network, 3000)
