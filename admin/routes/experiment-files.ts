@@ -2,6 +2,7 @@
 // starts no programs unless the server was told to let it.
 import type { Experiment, ExperimentFile } from '../../experiments/index.ts'
 import { FaultlineError } from '../../proxy/errors.ts'
+import { scaleTime } from '../../experiments/runner/time-scale.ts'
 import { describeValue, validate } from '../../proxy/validate.ts'
 import { experimentSpecSchema, type ExperimentSpec } from './experiment-views.ts'
 
@@ -21,7 +22,8 @@ export async function readExperiment(
   body: unknown,
   { experimentPrograms = false, experimentWebhooks = false }: ExperimentPermissions,
 ): Promise<ExperimentFile> {
-  const file = await parse(validate(experimentSpecSchema, body))
+  const spec = validate(experimentSpecSchema, body)
+  const file = scaled(await parse(spec), spec)
   const programs = experimentPrograms ? [] : programsOf(file.experiment)
   const webhooks = experimentWebhooks ? [] : file.experiment.notify.map((_webhook, index) => `notify.${index}`)
   const errors = [...programs.map(noProgram), ...webhooks.map(noWebhook)]
@@ -39,6 +41,10 @@ async function parse({ file: text, scenario, parameters = {}, environment: runIn
   if (Scenario.isScenario(FILE, text)) return Scenario.parse(FILE, text).prepare(parameters, runIn)
   const { ExperimentFile: File } = await import('../../experiments/file/load.ts')
   return File.parse(FILE, text, { environment: parameters, runIn })
+}
+
+function scaled(file: ExperimentFile, { scaleTime: factor = 1 }: ExperimentSpec): ExperimentFile {
+  return factor === 1 ? file : file.with(scaleTime(file.experiment, factor))
 }
 
 /** Fields that have the server start a program. */

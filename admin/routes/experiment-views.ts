@@ -3,6 +3,7 @@ import { Type, type Static, type TSchema } from '@sinclair/typebox'
 import { environments } from '../../experiments/file/schema.ts'
 import type { Journal } from '../../experiments/model.ts'
 import type { Plan } from '../../experiments/runner/plan.ts'
+import { MIN_TIME_SCALE } from '../../experiments/runner/time-scale.ts'
 
 const nullable = <Schema extends TSchema>(schema: Schema, description: string) =>
   Type.Union([schema, Type.Null()], { description })
@@ -22,6 +23,13 @@ export const experimentSpecSchema = Type.Object({
       environments.map((name) => Type.Literal(name)),
       { description: 'Where it runs, if the file does not say.' },
     ),
+  ),
+  scaleTime: Type.Optional(
+    Type.Number({
+      minimum: MIN_TIME_SCALE,
+      maximum: 1,
+      description: 'A rehearsal: baseline and steps take this share of their time. Default 1.',
+    }),
   ),
 })
 

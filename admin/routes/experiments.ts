@@ -2,8 +2,10 @@
 import { Type, type Static } from '@sinclair/typebox'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Journal } from '../../experiments/index.ts'
+import { metricNames } from '../../experiments/results/metric-names.ts'
 import { describeRoute } from '../openapi/operation.ts'
 import { callerOf } from '../security/auth.ts'
+import { Refusal } from '../security/refusal.ts'
 import type { Experiments } from './experiment-runs.ts'
 import { viewPlan, viewRecovery } from './experiment-views.ts'
 
@@ -36,6 +38,12 @@ const resultsQuery = Type.Object({
     Type.Union(
       Object.keys(contentTypes).map((name) => Type.Literal(name as Format)),
       { description: 'Default json.' },
+    ),
+  ),
+  metricNames: Type.Optional(
+    Type.Union(
+      metricNames.map((name) => Type.Literal(name)),
+      { description: 'Of the format prometheus. Default lint: what promtool has nothing against.' },
     ),
   ),
 })
@@ -198,7 +206,7 @@ export function experimentRoutes(app: FastifyInstance, experiments: Experiments)
       },
       errors: [400, 404, 409],
     }),
-    ({ params: path, query }, reply) => sendResults(reply, experiments.require(path.experiment).journal, query.format),
+    ({ params: path, query }, reply) => sendResults(reply, experiments.require(path.experiment).journal, query),
   )
 
   app.get<{ Params: ExperimentPath }>(
@@ -215,9 +223,18 @@ export function experimentRoutes(app: FastifyInstance, experiments: Experiments)
   )
 }
 
-async function sendResults(reply: FastifyReply, journal: Journal, format: Format = 'json'): Promise<FastifyReply> {
+async function sendResults(
+  reply: FastifyReply,
+  journal: Journal,
+  { format = 'json', metricNames: names }: Static<typeof resultsQuery>,
+): Promise<FastifyReply> {
+  if (names !== undefined && format !== 'prometheus') {
+    const expected = 'none beside a format other than prometheus'
+    const about = { field: 'metricNames', expected }
+    throw new Refusal(400, 'invalid_value', `metricNames: expected ${expected}, got "${names}"`, about)
+  }
   if (format === 'json') return reply.send(journal)
   const { formatOf } = await import('../../experiments/results/formats.ts')
   if (format === 'html') reply.header('content-security-policy', REPORT_POLICY)
-  return reply.type(contentTypes[format]).send(await formatOf(format).render(journal))
+  return reply.type(contentTypes[format]).send(await formatOf(format).render(journal, { metricNames: names }))
 }

@@ -43,6 +43,11 @@ export class ExperimentFile {
     return new ExperimentFile(experiment, source)
   }
 
+  /** The same in another form, e.g. scaled in time: what is wrong with it is wrong in this file. */
+  with(experiment: Experiment): ExperimentFile {
+    return new ExperimentFile(experiment, this.#source)
+  }
+
   /**
    * Mistakes that came out later, e.g. proxies that the target does not have, with their lines and columns.
    *

@@ -2,12 +2,12 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import type { Clock } from '../../proxy/clock.ts'
 import type { Pattern } from '../../proxy/pattern.ts'
+import { hasGroups, killGroup } from '../../resource-stressors/machine/process-group.ts'
 import { BoundedProbe } from './bounded-probe.ts'
 import { compileText, type Comparison, type JsonPathExpectation } from './expectations.ts'
 import { AnswerTooLarge } from './failure.ts'
 import { invalidField } from './invalid.ts'
 import { MAX_ANSWER_BYTES, type Observed, type Probe, type ProbeSettings } from './probe.ts'
-import { hasGroups, killGroup } from './process-group.ts'
 
 export interface ProcessExpectation {
   /** Default: 0 alone. `any` also takes an end by a signal. */

@@ -3,7 +3,8 @@ import type { Journal } from '../model.ts'
 import { renderHtml } from './html/page.ts'
 import { renderJunit } from './junit.ts'
 import { renderMarkdown } from './markdown.ts'
-import { renderMetrics, type MetricNames } from './metrics.ts'
+import type { MetricNames } from './metric-names.ts'
+import { renderMetrics } from './metrics.ts'
 
 export interface RenderOptions {
   /** Of metrics.prom. Default `lint`. */

@@ -1,17 +1,10 @@
 // metrics.prom: the figures of a run in the text format of Prometheus, under names that dashboards know.
 import { Gauge, Registry } from 'prom-client'
 import type { Journal } from '../model.ts'
+import type { MetricNames } from './metric-names.ts'
 
 /** Of the file and of what is pushed. */
 export const METRICS_CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE
-
-/**
- * `lint`: what `promtool check metrics` has nothing against. `classic`: as dashboards of other chaos tools have them, where
- * the one difference is that the latency degradation is in milliseconds, in its name, too; which the linter refuses.
- */
-export const metricNames = ['lint', 'classic'] as const
-
-export type MetricNames = (typeof metricNames)[number]
 
 interface Metric {
   readonly name: string

@@ -3,7 +3,8 @@ import { request } from 'undici'
 import type { Journal } from '../model.ts'
 import { describeFailure } from '../probes/failure.ts'
 import { basicAuthentication, parseUrl } from '../probes/http.ts'
-import { METRICS_CONTENT_TYPE, renderMetrics, type MetricNames } from './metrics.ts'
+import type { MetricNames } from './metric-names.ts'
+import { METRICS_CONTENT_TYPE, renderMetrics } from './metrics.ts'
 
 export interface PushOptions {
   /** Default 10,000. */

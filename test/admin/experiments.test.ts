@@ -119,11 +119,24 @@ describe('an experiment', () => {
     })
     const junit = await call('GET', `/v1/experiments/${id}/results?format=junit`)
     expect([junit.headers['content-type'], junit.text]).toEqual(['application/xml', expect.stringMatching(/^<\?xml/)])
-    expect(await refusal(call('GET', `/v1/experiments/${id}/results?format=pdf`))).toEqual([
-      400,
-      'invalid_value',
-      'format',
-    ])
+    const metrics = (more = '') => call('GET', `/v1/experiments/${id}/results?format=prometheus${more}`)
+    for (const [more, unit] of [
+      ['', 'seconds'],
+      ['&metricNames=classic', 'ms'],
+    ] as const) {
+      expect((await metrics(more)).text).toContain(`# TYPE chaos_latency_degradation_${unit} gauge`)
+    }
+    for (const [query, field] of [
+      ['format=pdf', 'format'],
+      ['format=prometheus&metricNames=short', 'metricNames'],
+      ['format=html&metricNames=classic', 'metricNames'],
+    ]) {
+      expect(await refusal(call('GET', `/v1/experiments/${id}/results?${query}`))).toEqual([
+        400,
+        'invalid_value',
+        field,
+      ])
+    }
     expect(await refusal(call('POST', `/v1/experiments/${id}/start`))).toEqual([409, 'experiment_started', undefined])
   })
 
@@ -159,6 +172,17 @@ describe('an experiment', () => {
     await call('DELETE', `/v1/experiments/${ids[0]}`)
     ids.shift()
     await expect.poll(states, POLL).toEqual(['running', 'running', 'running'])
+  })
+
+  test('is rehearsed in less than its time, and says so', async () => {
+    const id = await created({ ...file(long), scaleTime: 0.01 })
+    expect((await view(id)).title).toBe('The shop answers, time × 0.01')
+    const plan = checked('ExperimentPlan', await call('GET', `/v1/experiments/${id}/plan`))
+    expect(plan.steps).toMatchObject([{ untilMs: 600 }])
+    for (const scaleTime of [0, 2, '0.5']) {
+      const given = call('POST', '/v1/experiments', { ...file(), scaleTime })
+      expect(await refusal(given)).toEqual([400, 'invalid_value', 'scaleTime'])
+    }
   })
 
   test('of the library is taken by its name, with parameters', async () => {

@@ -4,6 +4,7 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import { readText } from '../../machine/files.ts'
+import { killGroup } from '../../machine/process-group.ts'
 import { SHELL } from './supplies.ts'
 
 /** Reads how many to start; answers when they are there. `jobs` takes note of those that have ended: no zombie is left. */
@@ -109,8 +110,8 @@ export class Nursery {
   }
 
   #kill(): void {
-    const { pid, exitCode, signalCode } = this.#shell
+    const { exitCode, signalCode } = this.#shell
     // The group has this number as long as its first process was not asked for its exit code.
-    if (pid !== undefined && exitCode === null && signalCode === null) process.kill(-pid, 'SIGKILL')
+    if (exitCode === null && signalCode === null) killGroup(this.#shell)
   }
 }

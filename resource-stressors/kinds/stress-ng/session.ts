@@ -1,8 +1,8 @@
 // All processes of one stress-ng: it was started as the first of a session, credentials(7), which they never leave.
 import { readdirSync, rmSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { systemCode } from '../../../proxy/errors.ts'
 import { readText } from '../../machine/files.ts'
+import { killGroupOf } from '../../machine/process-group.ts'
 import type { ProcessIdentity } from '../../machine/process-identity.ts'
 
 export interface Member {
@@ -48,16 +48,8 @@ export async function killSession(leader: ProcessIdentity): Promise<void> {
   const deadlineMs = performance.now() + GONE_DEADLINE_MS
   for (let members = membersOf(leader); members.length > 0; members = membersOf(leader)) {
     if (performance.now() > deadlineMs) throw new Error(`${members.length} processes of stress-ng can't be ended`)
-    signalGroup(leader)
+    killGroupOf(leader.pid)
     await delay(GONE_CHECK_MS)
-  }
-}
-
-function signalGroup({ pid }: ProcessIdentity): void {
-  try {
-    process.kill(-pid, 'SIGKILL')
-  } catch (error) {
-    if (systemCode(error) !== 'ESRCH') throw error
   }
 }
 

@@ -8,12 +8,14 @@ export const hasGroups = process.platform !== 'win32'
 /** Kills a child that was started with `detached: hasGroups`, and all of its group. Nothing if nobody is left. */
 export function killGroup(child: ChildProcess): void {
   if (child.pid === undefined) return // it could not be started
-  if (!hasGroups) {
-    child.kill('SIGKILL')
-    return
-  }
+  if (hasGroups) killGroupOf(child.pid)
+  else child.kill('SIGKILL')
+}
+
+/** @param pid of the first of the group. Whoever calls knows that the number was not given to others */
+export function killGroupOf(pid: number): void {
   try {
-    process.kill(-child.pid, 'SIGKILL')
+    process.kill(-pid, 'SIGKILL')
   } catch (error) {
     // Nobody of the group is left; macOS says EPERM where only a zombie is.
     if (systemCode(error) !== 'ESRCH' && systemCode(error) !== 'EPERM') throw error
