@@ -179,8 +179,9 @@ export class Stressors implements AsyncDisposable {
     this.#beginning.add(beginning)
     await beginning.finally(() => this.#beginning.delete(beginning))
     // Behind this turn: to start a process takes 4 ms, and whoever waits for this one would be told that much later.
+    const stops = this.#stops
     setImmediate(() => {
-      this.prepare().catch(() => undefined) // the next start tells, if it fails again
+      if (stops === this.#stops) this.prepare().catch(() => undefined) // the next start tells, if it fails again
     })
     return stressor
   }

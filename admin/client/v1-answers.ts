@@ -86,7 +86,12 @@ export function isPartition(value: unknown): value is PartitionView {
 }
 
 export function isLease(value: unknown): value is LeaseView {
-  return isObject(value) && typeof value['id'] === 'string' && typeof value['ttlMs'] === 'number'
+  return (
+    isObject(value) &&
+    typeof value['id'] === 'string' &&
+    typeof value['ttlMs'] === 'number' &&
+    typeof value['ahead'] === 'number'
+  )
 }
 
 export function isDial(value: unknown): value is DialView {

@@ -82,7 +82,7 @@ function proxyFaultRoutes(app: FastifyInstance, network: Network): void {
       params: proxyFaultPathSchema,
       body: 'FaultChange',
       answers: { 200: 'Fault' },
-      errors: [400, 404, 409, 423],
+      errors: [400, 404, 423],
     }),
     (request) => change(requireProxyFault(network, request.params), request.body),
   )
@@ -152,7 +152,7 @@ function allFaultRoutes(app: FastifyInstance, network: Network): void {
       params: faultPathSchema,
       body: 'FaultChange',
       answers: { 200: 'Fault' },
-      errors: [400, 404, 409, 423],
+      errors: [400, 404, 423],
     }),
     (request) => change(requireFault(network, request.params), request.body),
   )

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Journal } from '../../experiments/model.ts'
 import type { ServerTarget } from '../../experiments/runner/server-target.ts'
 import { MIN_TIME_SCALE, scaleTime } from '../../experiments/runner/time-scale.ts'
-import { isFaultlineError } from '../../proxy/errors.ts'
+import { isFaultlineError, systemCode } from '../../proxy/errors.ts'
 import { apiFlags, serverOf } from '../api.ts'
 import { optionalArgument } from '../arguments.ts'
 import { defineCommand } from '../command.ts'
@@ -152,25 +152,44 @@ async function runAll(chosen: readonly Chosen[], server: ServerTarget, options: 
   const notify = options.notify.map((url) => ({ url, on }))
   using signals = abortOnSignals()
   const journals: Journal[] = []
+  /** The title of one that was still waiting for its turn. */
+  let interrupted: string | undefined
   for (const { file, name } of chosen) {
     if (signals.signal.aborted) break
     const progress = new Progress(stderr, { isVerbose: verbose })
-    const { journal, errors } = await asked(file, () =>
+    const result = await asked(file, () =>
       runExperiment(scaleTime(file.experiment, options['scale-time']), server, {
         signal: signals.signal,
         allowProduction: options['yes-i-mean-production'],
         onEvent: progress.onEvent,
         notify,
       }),
-    ).finally(() => progress.end())
+    )
+      .catch((error: unknown) => {
+        if (error !== signals.signal.reason) throw error
+        interrupted = file.experiment.title
+      })
+      .finally(() => progress.end())
+    if (!result) break
+    const { journal, errors } = result
     journals.push(journal)
     if (errors.length > 0) stderr.write(`${file.locate(errors).message}\n`)
     if (!json) showVerdicts(journal, out)
-    await keep(journal, output === undefined || !isSuite ? output : join(output, name ?? journal.id), options)
+    const folder = output === undefined || !isSuite ? output : join(output, name ?? journal.id)
+    await keep(journal, folder, options).catch((error: unknown) => {
+      if (systemCode(error) === undefined) throw error
+      throw new CommandError(`the results were not kept: ${(error as Error).message}`, {
+        exitCode: exitCodes.error,
+        cause: error,
+      })
+    })
   }
-  if (json) out.json(isSuite ? journals : journals[0])
+  if (json && (isSuite || journals.length > 0)) out.json(isSuite ? journals : journals[0])
   const failure = failureOf(journals, !options['fail-on-violation'])
   if (failure) throw failure
+  if (interrupted === undefined) return
+  const { message } = signals.signal.reason as Error
+  throw new CommandError(`aborted: ${interrupted}: ${message} before it began`, { exitCode: exitCodes.aborted })
 }
 
 async function keep(

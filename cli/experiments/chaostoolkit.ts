@@ -1,5 +1,4 @@
 // `faultline run` on an experiment of Chaos Toolkit: flags with the original's names, its journal, its exit codes.
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type {
   ChaosExperiment,
@@ -187,8 +186,9 @@ function wordOf({ status, deviated }: ChaosJournal): string {
 
 async function keep(journal: ChaosJournal, folder: string, say: (line: string) => void): Promise<void> {
   const { replaceFile } = await import('../../admin/state/state-file.ts')
+  const { makeFolder } = await import('../../experiments/results/folder.ts')
   const { RESULT_MODE } = await import('../../experiments/results/write.ts')
-  await mkdir(folder, { recursive: true })
+  await makeFolder(folder)
   const path = join(folder, 'journal.json')
   await replaceFile(path, `${JSON.stringify(journal, null, 2)}\n`, RESULT_MODE)
   say(`Wrote ${path}`)

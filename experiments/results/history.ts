@@ -1,11 +1,12 @@
 // A folder of journals, one file a run, from which runs of the same title are compared.
 import { createHash } from 'node:crypto'
-import { mkdir, readdir } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { replaceFile } from '../../admin/state/state-file.ts'
 import { describeValue } from '../../proxy/describe-value.ts'
 import { FaultlineError, systemCode } from '../../proxy/errors.ts'
 import type { Journal } from '../model.ts'
+import { makeFolder } from './folder.ts'
 import { renderJson } from './formats.ts'
 import { readJournal } from './read.ts'
 import { RESULT_MODE } from './write.ts'
@@ -18,7 +19,7 @@ import { RESULT_MODE } from './write.ts'
  */
 export async function addToHistory(journal: Journal, folder: string): Promise<string> {
   const runs = join(folder, fileName(journal.title))
-  await mkdir(runs, { recursive: true })
+  await makeFolder(runs)
   const path = join(runs, `${timeName(journal.startedAt)}-${fileName(journal.id)}.json`)
   await replaceFile(path, renderJson(journal), RESULT_MODE)
   return path

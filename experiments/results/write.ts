@@ -1,10 +1,10 @@
 // Writes the results of a run to a folder.
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { replaceFile } from '../../admin/state/state-file.ts'
 import { FaultlineError } from '../../proxy/errors.ts'
 import { describeValue } from '../../proxy/describe-value.ts'
 import type { Journal } from '../model.ts'
+import { makeFolder } from './folder.ts'
 import { formatOf, resultFormats, type RenderOptions, type ResultFormat } from './formats.ts'
 
 export interface WrittenFile {
@@ -39,7 +39,7 @@ export async function writeResults(
     const message = `formats: expected ${expected}, got ${describeValue(wrong)}`
     throw new FaultlineError('invalid_value', message, { field: 'formats', expected })
   }
-  await mkdir(folder, { recursive: true })
+  await makeFolder(folder)
   const written: WrittenFile[] = []
   for (const format of new Set(formats)) {
     const known = formatOf(format)

@@ -18,7 +18,9 @@ export interface Acting {
   injections(): Promise<number | undefined>
   /** What its stressor reached, once it has ended. Left out: it is none. */
   readonly figures?: () => Promise<StressorFigures | undefined>
-  /** @returns false: it had ended before, and nobody here wanted that */
+  /** Whether it still acts. Left out: it can't be left acting. */
+  readonly isThere?: () => Promise<boolean>
+  /** @returns false: it had ended before; why, its figures say, if it has some */
   end(): Promise<boolean>
 }
 
@@ -79,6 +81,7 @@ function faultActing(action: FaultAction, step: Step, held: HeldFor, holding: Ho
     begin,
     ...(step.rampMs > 0 && { grow }),
     injections: () => holding.injections({ proxy, fault: name }),
+    isThere: async () => (await holding.injections({ proxy, fault: name })) !== undefined,
     end: () => holding.removeFault(proxy, name),
   }
 }
@@ -88,6 +91,7 @@ function partitionActing({ spec }: PartitionAction, held: HeldFor, holding: Hold
   return {
     begin: () => holding.addPartition({ ...spec, ...held }),
     injections: async () => undefined,
+    isThere: () => holding.hasPartition(name),
     end: () => holding.healPartition(name),
   }
 }
@@ -99,10 +103,7 @@ function stressActing({ type, attributes, isOnce }: StressAction, step: Step, na
     begin: () => holding.startStressor({ type, attributes, name, ttlMs, rampUpMs: step.rampMs }),
     injections: async () => undefined,
     figures: () => holding.stressorFigures(name),
-    end: async () => {
-      await holding.stopStressor(name)
-      return true // why it has ended, its figures say
-    },
+    end: () => holding.stopStressor(name),
   }
 }
 

@@ -3,8 +3,7 @@ import { FaultlineError, isFaultlineError } from '../../proxy/errors.ts'
 import type { Network } from '../../proxy/index.ts'
 import type { Lease } from '../../proxy/leases.ts'
 import type { Stressors, StressorSpec } from '../../resource-stressors/index.ts'
-import { Renewal } from './renewal.ts'
-import { untilTurn } from './turn.ts'
+import { inTurn, Renewal } from './renewal.ts'
 import {
   DEFAULT_LEASE_MS,
   type ExperimentTarget,
@@ -57,21 +56,12 @@ export class NetworkTarget implements ExperimentTarget {
     const leaseMs = this.#leaseMs
     const { leases } = this.#network
     const lease = leases.create({ ttlMs: leaseMs, experiment: true })
-    try {
-      const renew = async (): Promise<number> => {
-        leases.find(lease.id).renew()
-        return lease.ahead
-      }
-      await untilTurn({ leaseMs, renew, onAhead }, signal)
-    } catch (error) {
-      lease.end()
-      throw error
-    }
-    const renew = async (): Promise<boolean> => {
+    const renew = async () => {
       lease.renew()
-      return leases.get(lease.id) !== undefined
+      return leases.get(lease.id)?.ahead
     }
-    return new NetworkHolding(this.#network, this.#stressors, lease, new Renewal({ leaseMs, renew }))
+    const renewal = new Renewal({ leaseMs, ahead: lease.ahead, renew })
+    return inTurn(new NetworkHolding(this.#network, this.#stressors, lease, renewal), renewal, signal, onAhead)
   }
 }
 
@@ -111,6 +101,10 @@ class NetworkHolding implements Holding {
     return this.#network.proxy(proxy)?.fault(fault)?.injections
   }
 
+  async hasPartition(name: string): Promise<boolean> {
+    return this.#network.partitions.some((partition) => partition.name === name)
+  }
+
   async addPartition({ isHeld = true, ...spec }: Parameters<Holding['addPartition']>[0]): Promise<void> {
     this.#network.partition({ ...spec, ...(isHeld && { lease: this.#lease.id }) })
   }
@@ -125,11 +119,13 @@ class NetworkHolding implements Holding {
     await requireStressors(this.#stressors).start(spec, this.#lease)
   }
 
-  async stopStressor(name: string): Promise<void> {
+  async stopStressor(name: string): Promise<boolean> {
     try {
       await this.#stressors?.stop(name)
+      return true
     } catch (error) {
       if (!isFaultlineError(error) || error.code !== 'stressor_not_found') throw error
+      return false
     }
   }
 

@@ -1,29 +1,62 @@
-// Keeps a lease alive as long as this process is.
+// The lease that holds an experiment: kept alive as long as this process is, and asked whether it is its turn.
+import { systemClock } from '../../proxy/clock.ts'
+import type { Holding } from './target.ts'
+import { unlessAborted, waitFor } from './waiting.ts'
 
 /** Renewals in the time of a lease: two may fail. */
 const RENEWALS = 3
+/** While it waits for its turn, it asks at least so often. */
+const MOST_PAUSE_MS = 250
+/** A target that does not answer lets a lease end by itself. */
+const RELEASE_DEADLINE_MS = 1000
 
 export interface RenewalOptions {
   readonly leaseMs: number
-  /** @returns false: there is no such lease any more. @throws if it can't be told now */
-  readonly renew: () => Promise<boolean>
+  /** How many experiments had to end before when it was made. */
+  readonly ahead: number
+  /** @returns how many have to end before; undefined: there is no such lease any more. @throws if it can't be told now */
+  readonly renew: () => Promise<number | undefined>
 }
 
 export class Renewal {
   readonly #options: RenewalOptions
   readonly #lost = new AbortController()
+  #ahead: number
+  #onAhead: (ahead: number) => void = () => undefined
   #renewedMs = performance.now()
   #timer: NodeJS.Timeout | undefined
   #isOver = false
 
   constructor(options: RenewalOptions) {
     this.#options = options
+    this.#ahead = options.ahead
     this.#wait()
   }
 
-  /** Aborts when it could not be renewed. */
+  /** Aborts when it could not be renewed; its reason is an Error. */
   get lost(): AbortSignal {
     return this.#lost.signal
+  }
+
+  /**
+   * Resolves when it is its turn.
+   *
+   * @param onAhead told how many have to end before, first and whenever that changes; 0 at last
+   * @throws the signal's reason when it aborts, and that of {@link lost}
+   */
+  async untilTurn(onAhead: (ahead: number) => void, signal: AbortSignal): Promise<void> {
+    const turn = new Promise<void>((resolve, reject) => {
+      this.#onAhead = (ahead) => {
+        try {
+          onAhead(ahead)
+        } catch (error) {
+          reject(error)
+        }
+        if (ahead === 0) resolve()
+      }
+    })
+    this.#onAhead(this.#ahead)
+    await unlessAborted(turn, AbortSignal.any([signal, this.lost]))
   }
 
   /** It is not renewed any more. */
@@ -33,14 +66,17 @@ export class Renewal {
   }
 
   #wait(): void {
-    if (!this.#isOver) this.#timer = setTimeout(() => void this.#renew(), this.#options.leaseMs / RENEWALS)
+    if (this.#isOver) return
+    const pauseMs = this.#options.leaseMs / RENEWALS
+    this.#timer = setTimeout(() => void this.#renew(), this.#ahead > 0 ? Math.min(pauseMs, MOST_PAUSE_MS) : pauseMs)
   }
 
   async #renew(): Promise<void> {
-    const { leaseMs } = this.#options
+    const { leaseMs, renew } = this.#options
     try {
-      if (await this.#options.renew()) this.#renewedMs = performance.now()
-      else this.#lose('it has ended: this process was busy for too long, or somebody ended it')
+      const ahead = await renew()
+      if (ahead === undefined) this.#lose('it has ended: this process was busy for too long, or somebody ended it')
+      else this.#renewed(ahead)
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
       if (performance.now() - this.#renewedMs >= leaseMs) this.#lose(reason, error)
@@ -48,10 +84,38 @@ export class Renewal {
     this.#wait()
   }
 
+  #renewed(ahead: number): void {
+    this.#renewedMs = performance.now()
+    if (ahead === this.#ahead) return
+    this.#ahead = ahead
+    if (!this.#isOver) this.#onAhead(ahead)
+  }
+
   #lose(reason: string, cause?: unknown): void {
     if (this.#isOver) return
     this.stop()
     const { leaseMs } = this.#options
     this.#lost.abort(new Error(`the lease of ${leaseMs} ms that holds the experiment is lost: ${reason}`, { cause }))
+  }
+}
+
+/**
+ * @returns what holds, when it is its turn
+ * @throws what {@link Renewal.untilTurn} throws; then it is released, or ends by itself
+ */
+export async function inTurn(
+  holding: Holding,
+  renewal: Renewal,
+  ...[signal, onAhead]: readonly [AbortSignal, (ahead: number) => void]
+): Promise<Holding> {
+  try {
+    await renewal.untilTurn(onAhead, signal)
+    return holding
+  } catch (error) {
+    const released = new AbortController()
+    const deadline = waitFor(systemClock, RELEASE_DEADLINE_MS, released.signal).catch(() => undefined)
+    await Promise.race([holding.release().catch(() => undefined), deadline])
+    released.abort() // or the timer would keep the process
+    throw error
   }
 }

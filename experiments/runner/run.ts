@@ -66,11 +66,11 @@ export async function runExperiment(
   })
   try {
     if (hasWaited) await check()
+    return await new Run(experiment, target, holding, options).execute()
   } catch (error) {
     await holding.release().catch(() => undefined) // it ends by itself
     throw error
   }
-  return await new Run(experiment, target, holding, options).execute()
 }
 
 /** So long everything is undone step by step, before it is by ending the lease. */

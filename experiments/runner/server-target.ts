@@ -4,8 +4,7 @@ import { V1Client } from '../../admin/client/v1-client.ts'
 import type { ProxyView } from '../../admin/client/v1-answers.ts'
 import { FaultlineError, type FaultlineErrorCode } from '../../proxy/errors.ts'
 import type { StressorSpec } from '../../resource-stressors/index.ts'
-import { Renewal } from './renewal.ts'
-import { untilTurn } from './turn.ts'
+import { inTurn, Renewal } from './renewal.ts'
 import {
   DEFAULT_LEASE_MS,
   type ExperimentTarget,
@@ -14,6 +13,7 @@ import {
   type PlannedStressor,
   type StressorFigures,
 } from './target.ts'
+import { unlessAborted } from './waiting.ts'
 
 export interface ServerTargetOptions {
   /** Default: where servers listen by default. */
@@ -52,16 +52,14 @@ export class ServerTarget implements ExperimentTarget, AsyncDisposable {
 
   async hold(...[signal, onAhead]: Parameters<ExperimentTarget['hold']>): Promise<Holding> {
     const leaseMs = this.#leaseMs
-    const { id } = await this.#client.createLease({ ttlMs: leaseMs, experiment: true })
-    try {
-      const renew = async (): Promise<number> => (await this.#client.renewLease(id)).ahead
-      await untilTurn({ leaseMs, renew, onAhead }, signal)
-    } catch (error) {
-      await this.#client.endLease(id).catch(() => undefined) // it ends by itself
+    const creating = this.#client.createLease({ ttlMs: leaseMs, experiment: true })
+    const { id, ahead } = await unlessAborted(creating, signal).catch((error: unknown) => {
+      creating.then((late) => this.#client.endLease(late.id)).catch(() => undefined) // it ends by itself
       throw error
-    }
-    const renew = (): Promise<boolean> => isThere(this.#client.renewLease(id))
-    return new ServerHolding(this.#client, id, new Renewal({ leaseMs, renew }))
+    })
+    const renew = async () => (await unlessGone(this.#client.renewLease(id)))?.ahead
+    const renewal = new Renewal({ leaseMs, ahead, renew })
+    return inTurn(new ServerHolding(this.#client, id, renewal), renewal, signal, onAhead)
   }
 
   /** Ends the connections to the server. */
@@ -106,6 +104,10 @@ class ServerHolding implements Holding {
     return faults.find(({ name }) => name === fault)?.injections
   }
 
+  async hasPartition(name: string): Promise<boolean> {
+    return (await this.#client.partitions()).some((partition) => partition.name === name)
+  }
+
   async addPartition({ isHeld = true, ...spec }: Parameters<Holding['addPartition']>[0]): Promise<void> {
     await called(this.#client.addPartition({ ...spec, ...(isHeld && { lease: this.#lease }) }))
   }
@@ -118,18 +120,15 @@ class ServerHolding implements Holding {
     await called(this.#client.startStressor({ ...spec, lease: this.#lease }))
   }
 
-  async stopStressor(name: string): Promise<void> {
-    await isThere(this.#client.stopStressor(name))
+  stopStressor(name: string): Promise<boolean> {
+    return isThere(this.#client.stopStressor(name))
   }
 
   async stressorFigures(name: string): Promise<StressorFigures | undefined> {
-    try {
-      const { requested, achieved, notes, reason } = await this.#client.stressor(name)
-      return { requested, achieved, notes, reason }
-    } catch (error) {
-      if (isAdminClientError(error) && error.status === 404) return undefined
-      throw error
-    }
+    const stressor = await unlessGone(this.#client.stressor(name))
+    if (!stressor) return undefined
+    const { requested, achieved, notes, reason } = stressor
+    return { requested, achieved, notes, reason }
   }
 
   async release(): Promise<void> {
@@ -157,13 +156,17 @@ async function called<Result>(call: Promise<Result>): Promise<Result> {
   }
 }
 
-/** False if what the call is about is not there any more. */
-async function isThere(call: Promise<unknown>): Promise<boolean> {
+/** Undefined if what the call is about is not there any more. */
+async function unlessGone<Result>(call: Promise<Result>): Promise<Result | undefined> {
   try {
-    await call
-    return true
+    return await call
   } catch (error) {
-    if (isAdminClientError(error) && error.status === 404) return false
+    if (isAdminClientError(error) && error.status === 404) return undefined
     throw error
   }
+}
+
+/** False if what the call is about is not there any more. */
+async function isThere(call: Promise<unknown>): Promise<boolean> {
+  return (await unlessGone(call.then(() => true))) ?? false
 }

@@ -18,18 +18,21 @@ const UNDO_PAUSE_MS = 100
 
 const NOT_UNDONE = 'not undone'
 
-/** Counting how often faults have acted must not hold their end up. */
-const COUNT_DEADLINE_MS = 200
+/** To ask how often faults have acted, and whether they still do, must not hold their end up. */
+const ASK_DEADLINE_MS = 200
 
 /** What stressors reached is asked when they are gone: it holds up nothing but the journal. */
 const FIGURES_DEADLINE_MS = 2000
+
+const REMOVED = 'somebody has removed it'
+const STOPPED = 'by the emergency stop'
 
 /** Ends of stressors that are not those of their steps. */
 const unwanted: Readonly<Partial<Record<StressorEnd, string>>> = {
   floor: 'the machine had less left than has to stay free',
   died: 'its process has ended',
   reset: 'everything was put back',
-  stop: 'by the emergency stop',
+  stop: STOPPED,
 }
 
 export interface StepsOptions {
@@ -136,7 +139,10 @@ export class Steps {
     await begun.catch(() => undefined)
     if (record.error !== undefined) return this.#undo(active)
     await this.#countInjections(active)
-    record.keptUntilMs = record.appliedMs + timeToLiveMs(step, this.#options.keep?.forMs)
+    // If that can't be told now, it is left: its time to live ends it.
+    const isThere = await this.#inTime(active.acting.isThere?.() ?? Promise.resolve(true))
+    if (isThere === false) await this.#removedByOthers(record)
+    else record.keptUntilMs = record.appliedMs + timeToLiveMs(step, this.#options.keep?.forMs)
     this.#active.delete(active)
     this.#options.onStep(record)
   }
@@ -193,14 +199,17 @@ export class Steps {
   }
 
   async #undoOnce(active: Active): Promise<void> {
-    const { acting, record, begun } = active
+    const { acting, step, record, begun } = active
+    const { now, keep } = this.#options
     await begun.catch(() => undefined) // it may have begun all the same
     await this.#countInjections(active)
+    let wasRemoved = false
     for (let attempt = 1; ; attempt++) {
       try {
         const isThere = await acting.end()
-        // Unless that was the doing of an attempt before, or of the lease's end.
-        if (!isThere && attempt === 1 && !this.#isOver) this.#endedEarly(record, 'somebody has removed it')
+        // Unless that was the doing of an attempt before, of the lease's end, or of its own time to live.
+        const isInTime = now() < record.appliedMs + timeToLiveMs(step, keep?.forMs)
+        wasRemoved = !isThere && attempt === 1 && !this.#isOver && isInTime
         break
       } catch (error) {
         if (attempt < UNDO_ATTEMPTS) {
@@ -215,11 +224,12 @@ export class Steps {
     record.undoneMs = this.#options.now()
     if (record.error?.startsWith(NOT_UNDONE) === true) delete record.error
     this.#active.delete(active)
-    this.#asking.push(this.#askFigures(active))
+    if (wasRemoved && !acting.figures) await this.#removedByOthers(record)
+    this.#asking.push(this.#askFigures(active, wasRemoved))
     this.#options.onStep(record)
   }
 
-  async #askFigures({ acting, record }: Active): Promise<void> {
+  async #askFigures({ acting, record }: Active, wasRemoved: boolean): Promise<void> {
     if (!acting.figures) return
     const answered = new AbortController()
     const deadline = waitFor(this.#options.clock, FIGURES_DEADLINE_MS, answered.signal).catch(() => undefined)
@@ -228,10 +238,16 @@ export class Steps {
     if (!figures) return
     const { requested, achieved, notes, reason } = figures
     Object.assign(record, { requested, achieved, ...(notes.length > 0 && { notes }) })
-    const why = reason === null ? undefined : unwanted[reason]
+    const isRemoved = reason === 'request' && wasRemoved
+    const why = reason === null ? undefined : isRemoved ? REMOVED : unwanted[reason]
     if (why === undefined || record.error !== undefined) return
     this.#endedEarly(record, why)
     this.#options.onStep(record)
+  }
+
+  async #removedByOthers(record: Mutable): Promise<void> {
+    const isStopped = await this.#inTime(this.#options.target.isStopped())
+    this.#endedEarly(record, isStopped === true ? STOPPED : REMOVED)
   }
 
   #endedEarly(record: Mutable, why: string): void {
@@ -240,12 +256,16 @@ export class Steps {
   }
 
   async #countInjections({ acting, record }: Active): Promise<void> {
-    const { clock } = this.#options
-    const deadline = waitFor(clock, COUNT_DEADLINE_MS, new AbortController().signal)
-    const injections = await Promise.race([acting.injections().catch(() => undefined), deadline])
+    const injections = await this.#inTime(acting.injections())
     if (injections !== undefined) {
       this.#injections[record.name] = (this.#injections[record.name] ?? 0) + injections
     }
+  }
+
+  /** Undefined if it takes too long, or fails. */
+  #inTime<Result>(answer: Promise<Result>): Promise<Result | undefined> {
+    const deadline = waitFor(this.#options.clock, ASK_DEADLINE_MS, new AbortController().signal)
+    return Promise.race([answer.catch(() => undefined), deadline.then(() => undefined)])
   }
 
   /** Steps that acted for less than their time, though nobody here has undone them, as sentences. */

@@ -65,13 +65,14 @@ export interface Holding {
   removeFault(proxy: string, name: string): Promise<boolean>
   /** How often a fault, or those of a partition, has acted; undefined: it is gone. */
   injections(of: { readonly proxy: string; readonly fault: string }): Promise<number | undefined>
+  hasPartition(name: string): Promise<boolean>
   addPartition(spec: PartitionSpec & Held): Promise<void>
   /** @returns false: it was not there any more */
   healPartition(name: string): Promise<boolean>
   /** Resolves when it acts. */
   startStressor(spec: StressorSpec & { readonly name: string }): Promise<void>
-  /** Resolves when it is gone. */
-  stopStressor(name: string): Promise<void>
+  /** Resolves when it is gone. @returns false: it was, before */
+  stopStressor(name: string): Promise<boolean>
   /** Also of one that has ended; undefined: nobody knows it any more. */
   stressorFigures(name: string): Promise<StressorFigures | undefined>
   /** Ends all of it at once. Nothing can be added any more. */

@@ -125,6 +125,16 @@ test('a process waits ahead, and computes nothing', async () => {
   expect(taken.pid).toBe(waiting)
 })
 
+test('after an emergency stop none waits, not even after a start a moment before', async () => {
+  await using stopped = new Stressors()
+  const before = childrenOf(process.pid)
+  await stopped.start(idle)
+  await stopped.stopAll('stop')
+  await new Promise(setImmediate)
+  await new Promise(setImmediate)
+  expect(childrenOf(process.pid).filter((pid) => !before.includes(pid))).toEqual([])
+})
+
 test('when it is closed, no process is left and none can be started', async () => {
   const closing = new Stressors()
   const before = childrenOf(process.pid)

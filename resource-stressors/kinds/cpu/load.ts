@@ -84,8 +84,8 @@ class CpuLoad implements RunningLoad {
     const { workers } = this.#task
     const requestedPercent = this.#task.loadPercent * this.#share
     return {
-      requested: { workers, loadPercent: requestedPercent, cpuCores: (workers * requestedPercent) / 100 },
-      achieved: { workers, loadPercent, cpuCores: (workers * loadPercent) / 100, averageLoadPercent },
+      requested: { workers, loadPercent: requestedPercent, cpuCores: coresOf(workers, requestedPercent) },
+      achieved: { workers, loadPercent, cpuCores: coresOf(workers, loadPercent), averageLoadPercent },
     }
   }
 
@@ -98,6 +98,11 @@ class CpuLoad implements RunningLoad {
   async stop(): Promise<void> {
     await Promise.all(this.#threads.map((thread) => thread.stop()))
   }
+}
+
+/** Without the tail that the product of two fractions has. */
+function coresOf(workers: number, loadPercent: number): number {
+  return Math.round(workers * loadPercent * 100) / 10_000
 }
 
 interface Measurement {

@@ -23,6 +23,19 @@ test('every format has its file, in a folder that is made', async () => {
   expect((await readdir(results)).sort()).toEqual(files.sort())
 })
 
+test.runIf(process.platform === 'linux')(
+  'a folder that can not be made is an error, not an attempt for ever',
+  async () => {
+    await expect(writeResults(passed, '/proc/none/results', ['json'])).rejects.toThrow(
+      "ENOENT: no such file or directory, mkdir '/proc/none'",
+    )
+    const file = join(folder, 'file')
+    await writeFile(file, '')
+    await expect(writeResults(passed, join(file, 'results'), ['json'])).rejects.toThrow('ENOTDIR')
+    await expect(writeResults(passed, file, ['json'])).rejects.toThrow('ENOTDIR')
+  },
+)
+
 test('only what was asked for, once; what an earlier run left is replaced', async () => {
   const results = join(folder, 'some')
   await writeResults(violated, results, ['json'])

@@ -45,6 +45,25 @@ describe('without rollback', () => {
     expect((await fetch(system.url)).status).toBe(200)
   })
 
+  test('what somebody has removed meanwhile is not said to be left', async () => {
+    await using system = await startSystem()
+    const heard = new Heard()
+    const partition = '{ partition: { groups: [[client-b], [b]] }, at: 0s, for: 300ms }'
+    const experiment = await experimentOf(system.url, {
+      failure: `[${partition}, ${noop('at: 0s, for: 300ms')}]`,
+      safety: '{ rollback: false, blastRadius: 100% }',
+    })
+    const run = runExperiment(experiment, system.target, heard)
+    await Promise.all([heard.begun('partition'), heard.begun('fault')])
+    system.network.heal()
+    const { journal } = await run
+    expect(journal.outcome).toBe('error')
+    const disturbing = journal.steps.filter(({ kind }) => kind !== 'check')
+    expect(disturbing.map(({ error, keptUntilMs }) => [error, keptUntilMs])).toEqual(
+      Array.from({ length: 2 }, () => ['it ended before its time: somebody has removed it', undefined]),
+    )
+  })
+
   test('so does what acts when the run is stopped; what presses or loads never does', async () => {
     await using system = await startSystem()
     const heard = new Heard()

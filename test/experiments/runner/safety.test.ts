@@ -167,6 +167,20 @@ describe('reverts everything at once', () => {
     })
   })
 
+  test('and so is one that somebody stops', async () => {
+    await using stressors = new Stressors()
+    await using system = await startSystem(stressors)
+    const failure = '[{ stress: { kind: cpu, load: 1, workers: 1 }, for: 1s }]'
+    const { heard, running } = await runUntilStopped(system, { failure })
+    await heard.begun('stress')
+    await stressors.list[0]!.stop()
+    const { journal } = await running
+    expect([journal.outcome, journal.reason]).toEqual([
+      'error',
+      'stress cpu: it ended before its time: somebody has removed it',
+    ])
+  })
+
   test('what can not be undone is an outcome of its own', async () => {
     await using system = await startSystem()
     const { heard, running } = await runUntilStopped(system, { failure: `[${latency.replace('20s', '300ms')}]` })

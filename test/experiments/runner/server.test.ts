@@ -1,4 +1,10 @@
 // Experiments against a server: what they do there is held by a lease, so that it ends with whoever runs them.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text as read } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { startAdminServer, type AdminServer } from '../../../admin/index.ts'
 import { ExperimentFile } from '../../../experiments/file/load.ts'
@@ -10,6 +16,8 @@ import { isThere } from '../../support/stressors.ts'
 import { TargetProcess } from '../../support/target-process.ts'
 import { end, startRunner, untilNothingRemains } from './runner-process.ts'
 import { experimentOf, Heard, remains, textOf } from './support.ts'
+
+const builtCli = join(import.meta.dirname, '../../../dist/esm/cli/main.js')
 
 let service: HttpService
 let server: AdminServer
@@ -87,6 +95,20 @@ test('three act on a server at a time, of whatever processes; a killed one makes
   const fourth = start()
   const turns = () => [...server.network.leases].map(({ ahead }) => ahead)
   await expect.poll(turns).toEqual([0, 0, 0, 1])
+  const folder = await mkdtemp(join(tmpdir(), 'faultline-turns-'))
+  const path = join(folder, 'waits.yaml')
+  await writeFile(path, text)
+  const args = [builtCli, 'run', path, '--host', server.url]
+  const cli = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  const said = read(cli.stderr)
+  await expect.poll(turns).toEqual([0, 0, 0, 1, 2])
+  cli.kill('SIGINT')
+  const [code] = await once(cli, 'close')
+  expect([code, turns()]).toEqual([3, [0, 0, 0, 1]])
+  await rm(folder, { recursive: true })
+  expect(await said).toMatch(
+    /waits for its turn: 2 to end before\n[^]*aborted: a test: stopped by SIGINT before it began\n$/,
+  )
   const faults = () => [...(server.network.proxy('shop')?.faults ?? [])].length
   expect(faults()).toBe(3)
   await end(runners[0].child, 'SIGKILL')
