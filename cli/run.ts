@@ -1,4 +1,5 @@
 // Runs what a command line asks for, and says by exit code and on stderr what went wrong.
+import { isFaultlineError } from '../proxy/errors.ts'
 import { commands } from './commands/registry.ts'
 import { dispatch, runCommand } from './dispatch.ts'
 import { CommandError, UsageError } from './errors.ts'
@@ -34,9 +35,14 @@ function report(error: unknown, stderr: TextStream): number {
     stderr.write(`faultline: ${printable(error.message)}${help}\n`)
     return EXIT_USAGE
   }
-  const text = error instanceof CommandError ? printable(error.message) : stackOf(error)
+  const text = error instanceof CommandError ? linesOf(error).map(printable).join('\n') : stackOf(error)
   stderr.write(`faultline: ${text}\n`)
   return error instanceof CommandError ? error.exitCode : EXIT_FAILURE
+}
+
+/** Mistakes in a file have a line each. */
+function linesOf({ message, cause }: CommandError): readonly string[] {
+  return isFaultlineError(cause) && 'problems' in cause ? message.split('\n') : [message]
 }
 
 /** Of a bug, whoever reports it needs the place. */

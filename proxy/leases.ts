@@ -38,7 +38,7 @@ export const leaseSpecSchema = Type.Object({
 })
 
 /** Why a lease is over. */
-export type LeaseEnd = 'expired' | 'request'
+export type LeaseEnd = 'expired' | 'request' | 'stop' // the emergency stop, of those that hold experiments
 
 interface LeaseHost {
   readonly clock: Clock
@@ -89,8 +89,8 @@ export class Lease {
   }
 
   /** Ends it, and all that it holds. */
-  end(): void {
-    this.#end('request')
+  end(how: LeaseEnd = 'request'): void {
+    this.#end(how)
   }
 
   /**
@@ -186,10 +186,14 @@ export class Leases {
     const { ahead } = lease
     if (ahead === 0) return lease
     const expected = 'the id of a lease whose turn it is'
-    throw new FaultlineError('lease_waits', `${field}: expected ${expected}, ${ahead} experiments are ahead of it`, {
-      field,
-      expected,
-    })
+    throw new FaultlineError(
+      'lease_waits',
+      `${field}: expected ${expected}, got ${JSON.stringify(id)}, behind ${ahead} others`,
+      {
+        field,
+        expected,
+      },
+    )
   }
 
   /** One that may still be waiting. @throws FaultlineError `lease_not_found`: there is none, or it has ended */
@@ -205,6 +209,11 @@ export class Leases {
 
   *[Symbol.iterator](): IterableIterator<Lease> {
     yield* this.#leases.values()
+  }
+
+  /** Ends those of experiments, also of those that wait: none goes on as if nothing had been. */
+  endExperiments(): void {
+    for (const lease of this.#experiments) lease.end('stop')
   }
 
   /** Ends all. */

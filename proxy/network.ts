@@ -280,6 +280,7 @@ export class Network implements ProxyHost {
     safety.stopped = true
     this.#healAll('stop')
     if (first) this.#announce('stopped', {})
+    this.leases.endExperiments()
   }
 
   /** Takes an emergency stop back: faults may be added again. Those that it has ended are gone. */

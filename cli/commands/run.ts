@@ -150,6 +150,7 @@ async function runAll(chosen: readonly Chosen[], server: ServerTarget, options: 
   const { out, stderr, json, verbose, output, isSuite } = options
   const { DEFAULT_NOTIFICATIONS: on } = await import('../../experiments/file/thresholds.ts')
   const notify = options.notify.map((url) => ({ url, on }))
+  await makeFolders(options)
   using signals = abortOnSignals()
   const journals: Journal[] = []
   /** The title of one that was still waiting for its turn. */
@@ -176,13 +177,7 @@ async function runAll(chosen: readonly Chosen[], server: ServerTarget, options: 
     if (errors.length > 0) stderr.write(`${file.locate(errors).message}\n`)
     if (!json) showVerdicts(journal, out)
     const folder = output === undefined || !isSuite ? output : join(output, name ?? journal.id)
-    await keep(journal, folder, options).catch((error: unknown) => {
-      if (systemCode(error) === undefined) throw error
-      throw new CommandError(`the results were not kept: ${(error as Error).message}`, {
-        exitCode: exitCodes.error,
-        cause: error,
-      })
-    })
+    await orFailed('the results were not kept', keep(journal, folder, options))
   }
   if (json && (isSuite || journals.length > 0)) out.json(isSuite ? journals : journals[0])
   const failure = failureOf(journals, !options['fail-on-violation'])
@@ -190,6 +185,25 @@ async function runAll(chosen: readonly Chosen[], server: ServerTarget, options: 
   if (interrupted === undefined) return
   const { message } = signals.signal.reason as Error
   throw new CommandError(`aborted: ${interrupted}: ${message} before it began`, { exitCode: exitCodes.aborted })
+}
+
+/** Before anything acts: afterwards it would be too late to learn that results can't be kept. */
+async function makeFolders({ output, history }: RunFlags): Promise<void> {
+  const { makeFolder } = await import('../../experiments/results/folder.ts')
+  for (const [flag, folder] of [
+    ['--output', output],
+    ['--history', history],
+  ] as const) {
+    if (folder !== undefined) await orFailed(`${flag}: expected a folder that can be written to`, makeFolder(folder))
+  }
+}
+
+/** @throws CommandError for errors of the system, which begins with what could not be done */
+async function orFailed(what: string, work: Promise<void>): Promise<void> {
+  await work.catch((error: unknown) => {
+    if (systemCode(error) === undefined) throw error
+    throw new CommandError(`${what}: ${(error as Error).message}`, { exitCode: exitCodes.error, cause: error })
+  })
 }
 
 async function keep(
@@ -220,8 +234,10 @@ async function asked<Result>(file: Chosen['file'], work: () => Promise<Result>):
   } catch (error) {
     if (isFaultlineError(error) && 'errors' in error) {
       const errors = error.errors as Parameters<typeof file.locate>[0]
-      throw new CommandError(file.locate(errors).message, { exitCode: exitCodes.error, cause: error })
+      const located = file.locate(errors)
+      throw new CommandError(located.message, { exitCode: exitCodes.error, cause: located })
     }
+    if (isFaultlineError(error)) throw new CommandError(error.message, { exitCode: exitCodes.error, cause: error })
     if (isAdminClientError(error)) throw new CommandError(error.message, { exitCode: exitCodes.error, cause: error })
     throw error
   }

@@ -38,7 +38,12 @@ async function trendsOf(folder: string, title: string | undefined, last: number)
       throw unknownWord(`--title: no run of ${JSON.stringify(title)} in ${folder}`, title, titles)
     }
     const wanted = title === undefined ? titles : [title]
-    return await Promise.all(wanted.map(async (each) => trendOf(await readHistory(folder, each, last))))
+    const histories = await Promise.all(wanted.map((each) => readHistory(folder, each, last)))
+    // Journals that somebody has put there by hand are under other names.
+    const runs = histories.filter((history) => history.length > 0)
+    if (runs.length === 0)
+      throw new CommandError(`FOLDER: expected a folder of history, as by --history, got ${folder}`)
+    return runs.map(trendOf)
   } catch (error) {
     if (!isFaultlineError(error)) throw error
     throw new CommandError(error.message, { cause: error })

@@ -1,5 +1,5 @@
 // Folders that results are written to.
-import { access, mkdir } from 'node:fs/promises'
+import { access, mkdir, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { systemCode } from '../../proxy/errors.ts'
 
@@ -14,7 +14,7 @@ export async function makeFolder(path: string): Promise<void> {
     await mkdir(path)
   } catch (error) {
     const code = systemCode(error)
-    if (code === 'EEXIST') return // if it is no folder, writing there tells
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return
     const parent = dirname(resolve(path))
     if (code !== 'ENOENT' || (await isThere(parent))) throw error
     await makeFolder(parent)

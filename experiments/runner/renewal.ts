@@ -1,14 +1,21 @@
 // The lease that holds an experiment: kept alive as long as this process is, and asked whether it is its turn.
 import { systemClock } from '../../proxy/clock.ts'
+import { FaultlineError } from '../../proxy/errors.ts'
 import type { Holding } from './target.ts'
 import { unlessAborted, waitFor } from './waiting.ts'
 
-/** Renewals in the time of a lease: two may fail. */
+/** Renewals in the time of a lease, at least: two may fail. */
 const RENEWALS = 3
-/** While it waits for its turn, it asks at least so often. */
-const MOST_PAUSE_MS = 250
+/** How soon it is noticed that the lease has ended, as by the emergency stop. */
+const MOST_PAUSE_MS = 500
+/** The same of its turn. */
+const MOST_PAUSE_WAITING_MS = 250
 /** A target that does not answer lets a lease end by itself. */
 const RELEASE_DEADLINE_MS = 1000
+
+const GONE =
+  'it has ended: by the emergency stop or by somebody else, as the server was started anew, or as this process was busy for ' +
+  'too long'
 
 export interface RenewalOptions {
   readonly leaseMs: number
@@ -33,7 +40,7 @@ export class Renewal {
     this.#wait()
   }
 
-  /** Aborts when it could not be renewed; its reason is an Error. */
+  /** Aborts when it could not be renewed; its reason is a FaultlineError `lease_not_found`. */
   get lost(): AbortSignal {
     return this.#lost.signal
   }
@@ -67,15 +74,15 @@ export class Renewal {
 
   #wait(): void {
     if (this.#isOver) return
-    const pauseMs = this.#options.leaseMs / RENEWALS
-    this.#timer = setTimeout(() => void this.#renew(), this.#ahead > 0 ? Math.min(pauseMs, MOST_PAUSE_MS) : pauseMs)
+    const mostMs = this.#ahead > 0 ? MOST_PAUSE_WAITING_MS : MOST_PAUSE_MS
+    this.#timer = setTimeout(() => void this.#renew(), Math.min(this.#options.leaseMs / RENEWALS, mostMs))
   }
 
   async #renew(): Promise<void> {
     const { leaseMs, renew } = this.#options
     try {
       const ahead = await renew()
-      if (ahead === undefined) this.#lose('it has ended: this process was busy for too long, or somebody ended it')
+      if (ahead === undefined) this.#lose(GONE)
       else this.#renewed(ahead)
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
@@ -95,7 +102,8 @@ export class Renewal {
     if (this.#isOver) return
     this.stop()
     const { leaseMs } = this.#options
-    this.#lost.abort(new Error(`the lease of ${leaseMs} ms that holds the experiment is lost: ${reason}`, { cause }))
+    const message = `the lease of ${leaseMs} ms that holds the experiment is lost: ${reason}`
+    this.#lost.abort(new FaultlineError('lease_not_found', message, { cause }))
   }
 }
 

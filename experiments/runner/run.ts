@@ -73,6 +73,8 @@ export async function runExperiment(
   }
 }
 
+const ASK_DEADLINE_MS = 200
+
 /** So long everything is undone step by step, before it is by ending the lease. */
 const UNDO_MS = 300
 
@@ -143,7 +145,7 @@ class Run {
     signal?.addEventListener('abort', interrupt)
     if (signal?.aborted === true) interrupt()
     const { lost } = this.#holding
-    const giveUp = (): void => this.#end({ outcome: 'error', reason: describeReason(lost.reason) })
+    const giveUp = (): void => void this.#giveUp()
     lost.addEventListener('abort', giveUp)
     if (lost.aborted) giveUp()
     const limit = this.#clock.setTimer(() => {
@@ -266,6 +268,14 @@ class Run {
     this.#tell({ kind: 'stopping', atMs: this.#now(), reason: stop.reason })
     this.#abort.abort(new Error(stop.reason))
     void this.#revert()
+  }
+
+  async #giveUp(): Promise<void> {
+    // Nothing acts any more; a target that does not answer must not hold the end up.
+    const deadline = waitFor(this.#clock, ASK_DEADLINE_MS, new AbortController().signal).then(() => false)
+    const isStopped = await Promise.race([this.#target.isStopped().catch(() => false), deadline])
+    if (isStopped) this.#end({ outcome: 'aborted', reason: 'stopped by the emergency stop' })
+    else this.#end({ outcome: 'error', reason: describeReason(this.#holding.lost.reason) })
   }
 
   #breached(reason: string): void {

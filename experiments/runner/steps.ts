@@ -24,6 +24,9 @@ const ASK_DEADLINE_MS = 200
 /** What stressors reached is asked when they are gone: it holds up nothing but the journal. */
 const FIGURES_DEADLINE_MS = 2000
 
+/** How soon it is noticed that somebody has removed what is to act. */
+const PRESENCE_CHECK_MS = 1000
+
 const REMOVED = 'somebody has removed it'
 const STOPPED = 'by the emergency stop'
 
@@ -123,9 +126,23 @@ export class Steps {
     const { grow } = active.acting
     const rampEndMs = beginMs + step.fromMs + step.rampMs
     if (grow) await this.#grow(active, grow, rampEndMs - step.rampMs, step.rampMs, signal)
-    await waitUntil(clock, beginMs + step.untilMs, signal)
+    await this.#stay(active, beginMs + step.untilMs, signal)
     if (this.#mayStay(active) && step.untilMs >= (this.#options.keep?.fromMs ?? Infinity)) await this.#leave(active)
     else await this.#undo(active)
+  }
+
+  /** @throws if it is removed meanwhile, or the signal's reason */
+  async #stay(active: Active, untilMs: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options
+    const { acting, record, step } = active
+    while (acting.isThere && clock.now() + PRESENCE_CHECK_MS < untilMs) {
+      await waitUntil(clock, clock.now() + PRESENCE_CHECK_MS, signal)
+      if ((await this.#inTime(acting.isThere())) !== false) continue
+      signal.throwIfAborted() // then it was removed by ourselves
+      await this.#removedByOthers(record)
+      throw new Error(`${step.name}: ${record.error}`)
+    }
+    await waitUntil(clock, untilMs, signal)
   }
 
   #mayStay({ step, record }: Active): boolean {

@@ -132,7 +132,7 @@ describe('leases', () => {
     expect(aheads()).toEqual([0, 0, 0, 0, 1, 2])
     const hold = (lease: string) => proxied.proxy.addFault({ type: 'noop', name: lease, lease })
     expect(() => hold(fourth!.id)).toThrow(
-      'lease: expected the id of a lease whose turn it is, 1 experiments are ahead',
+      `lease: expected the id of a lease whose turn it is, got "${fourth!.id}", behind 1 others`,
     )
     hold(plain.id)
     hold(first!.id)
@@ -143,6 +143,10 @@ describe('leases', () => {
     for (const lease of [first, fourth, fifth]) lease!.renew()
     clock.advance(100)
     expect([third!.leftMs, fifth!.ahead, aheads()]).toEqual([0, 0, [0, 0, 0, 0]])
+    proxied.network.stop()
+    expect([...leases]).toEqual([plain])
+    const ended = Array.from({ length: 3 }, () => 'lease_ended stop')
+    expect(changes(proxied.network).slice(-4)).toEqual(['stopped', ...ended])
     while ([...leases].length < 101) leases.create({ ttlMs: 1000, experiment: true })
     expect(() => leases.create({ ttlMs: 1000, experiment: true })).toThrow('100 experiments act or wait')
   })

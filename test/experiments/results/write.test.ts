@@ -32,7 +32,7 @@ test.runIf(process.platform === 'linux')(
     const file = join(folder, 'file')
     await writeFile(file, '')
     await expect(writeResults(passed, join(file, 'results'), ['json'])).rejects.toThrow('ENOTDIR')
-    await expect(writeResults(passed, file, ['json'])).rejects.toThrow('ENOTDIR')
+    await expect(writeResults(passed, file, ['json'])).rejects.toThrow('EEXIST')
   },
 )
 

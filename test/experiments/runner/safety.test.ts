@@ -113,9 +113,11 @@ describe('reverts everything at once', () => {
   test.each([
     ['a fault', latency, (network: Network) => network.proxy('shop')?.removeAllFaults()],
     ['a partition', cut, (network: Network) => network.heal()],
+    ['a fault, just', latency.replace('20s', '500ms'), (network: Network) => network.heal()],
+    ['a partition, just', cut.replace('20s', '500ms'), (network: Network) => network.heal()],
   ])('with an error, when somebody removes %s before its time', async (_what, step, remove) => {
     await using system = await startSystem()
-    const { heard, running } = await runUntilStopped(system, { failure: `[${step.replace('20s', '500ms')}]` })
+    const { heard, running } = await runUntilStopped(system, { failure: `[${step}]` })
     await heard.until((event): event is typeof event => event.kind === 'step')
     remove(system.network)
     const { journal } = await running

@@ -118,6 +118,36 @@ test('three act on a server at a time, of whatever processes; a killed one makes
   expect(remains(server.network)).toEqual([])
 })
 
+test('the emergency stop ends those that act and those that wait, also if it is taken back at once', async () => {
+  await using target = new ServerTarget({ url: server.url })
+  const experiment = await experimentOf(url, { failure: `[${long}]`, safety })
+  // Each resolves to a promise, so that nobody waits for its end yet.
+  const runs: { readonly ends: Promise<string> }[] = []
+  for (let count = 0; count < 4; count++) runs.push(await starting())
+  server.network.stop()
+  server.network.resume()
+  const ends = await Promise.all(runs.map(({ ends }) => ends))
+  // Whichever is noticed first: that what they had is gone, or the lease.
+  for (const end of ends.slice(0, 3))
+    expect(end).toMatch(/^error: (fault .*somebody has removed it|the lease .* is lost)/)
+  expect(ends[3]).toMatch(/^FaultlineError: the lease .* is lost/)
+  const { ends: last } = await starting()
+  server.network.stop()
+  expect([await last, remains(server.network)]).toEqual(['aborted: stopped by the emergency stop', []])
+
+  async function starting() {
+    const heard = new Heard()
+    const ends = runExperiment(experiment, target, heard).then(
+      ({ journal }) => `${journal.outcome}: ${journal.reason}`,
+      String,
+    )
+    await heard.until(
+      (event): event is typeof event => event.kind === 'step' || (event.kind === 'queued' && event.ahead > 0),
+    )
+    return { ends }
+  }
+})
+
 describe('a runner that is told to end', () => {
   test.each(['SIGINT', 'SIGTERM'] as const)('by %s reverts first', async (signal) => {
     const { child, events } = await startRunner(server, textOf(url, { failure: `[${long}]`, safety }), 'fault')
