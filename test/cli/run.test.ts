@@ -42,7 +42,8 @@ phases:
   preparation: { atMost: 1s }
   baseline: { for: 300ms }
   failure:
-    - { fault: { proxy: shop, ${fault} }, for: 400ms }
+    # So long that a verdict is certain, also of what is left when the machine was paused for half of it.
+    - { fault: { proxy: shop, ${fault} }, for: 800ms }
   recovery: { atMost: 1s, consecutive: 5 }
   validation: { steps: [service_health_check] }
 slo: { errorRate: 30%, availability: 70% }
