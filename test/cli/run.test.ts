@@ -32,6 +32,7 @@ function run(...args: string[]): Promise<Ended> {
   return inProcess(args, { FAULTLINE_URL: server.url, URL: url })
 }
 
+/** The fault lasts so long that a verdict is certain even of what is left when the machine was paused for half of it. */
 async function file(name: string, fault: string, more = ''): Promise<string> {
   const path = join(folder, name)
   const text = `title: Shop survives
@@ -42,7 +43,6 @@ phases:
   preparation: { atMost: 1s }
   baseline: { for: 300ms }
   failure:
-    # So long that a verdict is certain, also of what is left when the machine was paused for half of it.
     - { fault: { proxy: shop, ${fault} }, for: 800ms }
   recovery: { atMost: 1s, consecutive: 5 }
   validation: { steps: [service_health_check] }
