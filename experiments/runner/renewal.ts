@@ -2,7 +2,7 @@
 import { systemClock } from '../../proxy/clock.ts'
 import { FaultlineError } from '../../proxy/errors.ts'
 import type { Holding } from './target.ts'
-import { unlessAborted, waitFor } from './waiting.ts'
+import { inTime, unlessAborted } from './waiting.ts'
 
 /** Renewals in the time of a lease, at least: two may fail. */
 const RENEWALS = 3
@@ -120,10 +120,7 @@ export async function inTurn(
     await renewal.untilTurn(onAhead, signal)
     return holding
   } catch (error) {
-    const released = new AbortController()
-    const deadline = waitFor(systemClock, RELEASE_DEADLINE_MS, released.signal).catch(() => undefined)
-    await Promise.race([holding.release().catch(() => undefined), deadline])
-    released.abort() // or the timer would keep the process
+    await inTime(systemClock, RELEASE_DEADLINE_MS, holding.release())
     throw error
   }
 }

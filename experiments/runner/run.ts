@@ -21,7 +21,7 @@ import { Steps } from './steps.ts'
 import type { ExperimentTarget, Holding } from './target.ts'
 import { validate } from './validation.ts'
 import { type Findings, judgeRun } from './verdicts.ts'
-import { waitFor } from './waiting.ts'
+import { inTime, waitFor } from './waiting.ts'
 
 export type { RunEvent }
 
@@ -272,9 +272,8 @@ class Run {
 
   async #giveUp(): Promise<void> {
     // Nothing acts any more; a target that does not answer must not hold the end up.
-    const deadline = waitFor(this.#clock, ASK_DEADLINE_MS, new AbortController().signal).then(() => false)
-    const isStopped = await Promise.race([this.#target.isStopped().catch(() => false), deadline])
-    if (isStopped) this.#end({ outcome: 'aborted', reason: 'stopped by the emergency stop' })
+    const isStopped = await inTime(this.#clock, ASK_DEADLINE_MS, this.#target.isStopped())
+    if (isStopped === true) this.#end({ outcome: 'aborted', reason: 'stopped by the emergency stop' })
     else this.#end({ outcome: 'error', reason: describeReason(this.#holding.lost.reason) })
   }
 

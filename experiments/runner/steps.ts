@@ -6,7 +6,7 @@ import type { PhaseName, StepRecord } from '../model.ts'
 import { actingOf, timeToLiveMs, type Acting } from './acting.ts'
 import type { BlastRadius } from './blast-radius.ts'
 import type { ExperimentTarget, Holding } from './target.ts'
-import { waitFor, waitUntil } from './waiting.ts'
+import { inTime, waitFor, waitUntil } from './waiting.ts'
 
 /** A fault that grows is changed so often on its way, at most; and at least so long passes between two changes. */
 const MAX_CHANGES = 100
@@ -248,10 +248,7 @@ export class Steps {
 
   async #askFigures({ acting, record }: Active, wasRemoved: boolean): Promise<void> {
     if (!acting.figures) return
-    const answered = new AbortController()
-    const deadline = waitFor(this.#options.clock, FIGURES_DEADLINE_MS, answered.signal).catch(() => undefined)
-    const figures = await Promise.race([acting.figures().catch(() => undefined), deadline])
-    answered.abort() // or the timer would keep the process
+    const figures = await inTime(this.#options.clock, FIGURES_DEADLINE_MS, acting.figures())
     if (!figures) return
     const { requested, achieved, notes, reason } = figures
     Object.assign(record, { requested, achieved, ...(notes.length > 0 && { notes }) })
@@ -281,8 +278,7 @@ export class Steps {
 
   /** Undefined if it takes too long, or fails. */
   #inTime<Result>(answer: Promise<Result>): Promise<Result | undefined> {
-    const deadline = waitFor(this.#options.clock, ASK_DEADLINE_MS, new AbortController().signal)
-    return Promise.race([answer.catch(() => undefined), deadline.then(() => undefined)])
+    return inTime(this.#options.clock, ASK_DEADLINE_MS, answer)
   }
 
   /** Steps that acted for less than their time, though nobody here has undone them, as sentences. */

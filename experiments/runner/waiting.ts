@@ -38,3 +38,16 @@ export function unlessAborted<Result>(work: Promise<Result>, signal: AbortSignal
     void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', end))
   })
 }
+
+/** The answer; undefined if it takes longer than so many milliseconds, or fails. */
+export async function inTime<Result>(
+  clock: Clock,
+  mostMs: number,
+  answer: Promise<Result>,
+): Promise<Result | undefined> {
+  const answered = new AbortController()
+  const late = waitFor(clock, mostMs, answered.signal).catch(() => undefined)
+  const outcome = await Promise.race([answer.catch(() => undefined), late.then(() => undefined)])
+  answered.abort() // or the timer would keep the process
+  return outcome
+}
